@@ -60,6 +60,7 @@ from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
+from inspector.rules.topics.metering.clock_aligned_v2x import ClockAligned2x
 from inspector.rules.topics.metering.configured_v16 import ConfiguredValues16
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.measurands_v2x import Measurands2x
@@ -91,6 +92,7 @@ from inspector.rules.topics.provisioning.reset_v2x import Reset2x
 from inspector.rules.topics.provisioning.reset_v16 import Reset16
 from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
+from inspector.rules.topics.remote_control.custom_v2x import Custom2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
 from inspector.rules.topics.remote_control.trigger import Triggers
@@ -119,6 +121,8 @@ from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
+from inspector.rules.topics.smart_charging.v2x_modes_v21 import Modes21
+from inspector.rules.topics.smart_charging.v2x_needs_v21 import TwoWayNeeds21
 from inspector.rules.topics.tariffs.answers_v21 import TariffAnswers21
 from inspector.rules.topics.tariffs.costs_v21 import Costs21
 from inspector.rules.topics.tariffs.events_v21 import TariffEvents21, TariffMessages2x
@@ -133,8 +137,10 @@ from inspector.rules.topics.transactions.content_v16 import TransactionContent16
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
 from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
+from inspector.rules.topics.transactions.limits_v21 import Limits21
 from inspector.rules.topics.transactions.points_v2x import Points2x
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
+from inspector.rules.topics.transactions.resumed_v21 import Resumed21
 from inspector.rules.topics.transactions.states_v2x import States2x
 from inspector.rules.topics.transactions.tokens_v2x import Tokens2x
 
@@ -186,12 +192,17 @@ TOPICS: tuple[type[Topic], ...] = (
     MeterBounds16,
     ConfiguredValues16,
     Measurands2x,
+    ClockAligned2x,
     Registers,
     Samples16,
     SentProfiles2x,
     SupportedProfiles,
     ProfileAnswers,
     Profiles21,
+    TwoWayNeeds21,
+    Modes21,
+    Limits21,
+    Resumed21,
     ClearedProfiles,
     ChargingLimits,
     ProfileContent2x,
@@ -216,6 +227,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Reports2x,
     RemoteControl,
     RemoteAnswers,
+    Custom2x,
     Certificates,
     CertificateRequests,
     InstalledCertificates,

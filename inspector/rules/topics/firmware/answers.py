@@ -197,7 +197,7 @@ class FirmwareAnswers(Topic):
         call(*_STATUSES),
         title="A triggered firmware status is not the last one, or not Idle after the installation",
         severity=Severity.WARNING,
-        spec="L01.FR.25, L01.FR.26, L02.FR.16, L02.FR.17 (1.6 whitepaper L01.FR.28, L01.FR.29)",
+        spec="L01.FR.25, L01.FR.26, L02.FR.16, L02.FR.17, F06.FR.16 (1.6 whitepaper L01.FR.28, L01.FR.29)",
         remedy="Answer the trigger with Idle once the firmware is installed, otherwise with the last status.",
         bad={
             "1.6": script(_signed("Installed"), _FIRMWARE_TRIGGER_16, _signed("Installed")),

@@ -22,9 +22,9 @@ TIMEOUT = ("TxCtrlr", "TxResumptionTimeout")
 _RESET = csms("Reset", {"type": "ImmediateAndResume"})
 _ANNOUNCED = transaction_event("Updated", "ResetCommand", 1)
 _BOOT = boot_2x("RemoteReset") + status_2x("Occupied").replace('"#"', '"status"')
-_RESUMED = transaction_event("Updated", "TxResumed", 2)
+_RESUMED = transaction_event("Updated", "TxResumed", 2, {"chargingState": "EVConnected"})
 _OTHER_STATE = transaction_event("Updated", "TxResumed", 2, {"chargingState": "Charging"})
-_OWN_STATE = transaction_event("Updated", "TxResumed", 2, {"chargingState": "EVConnected"})
+_OWN_STATE = _RESUMED
 _PROFILE = sent(profile("TxProfile", transactionId="t1"))
 _NOT_KEPT = variable_2x("SmartChargingCtrlr", "ChargingProfilePersistence", "false").replace(
     '"ChargingProfilePersistence"', '"ChargingProfilePersistence","instance":"TxProfile"'

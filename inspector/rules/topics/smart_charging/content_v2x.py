@@ -58,7 +58,7 @@ class ProfileContent2x(Topic):
         result("RequestStartTransaction"),
         title="A remote start is accepted with a charging profile that is invalid",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K05.FR.05, F01.FR.26",
+        spec="OCPP 2.x K05.FR.05, F01.FR.26, F02.FR.27",
         remedy="Answer Rejected (InvalidProfile or InvalidSchedule) to a remote start whose profile is not a valid "
         "TxProfile.",
         bad=script(sent(profile()), _start(profile(), "Accepted")),

@@ -19,7 +19,13 @@ _DC = {"evMaxCurrent": 200, "evMaxVoltage": 400}
 
 def needs(status: str = "Accepted", tuples: int | None = None, transfer: str = "AC_three_phase", **told: object) -> str:
     """Return a NotifyEVChargingNeeds of EVSE 1 over ISO 15118-20, and its answer; None leaves a member out."""
-    given = {"requestedEnergyTransfer": transfer, "controlMode": "ScheduledControl", "v2xChargingParameters": _POWER}
+    given: Payload = {
+        "requestedEnergyTransfer": transfer,
+        "controlMode": "ScheduledControl",
+        "v2xChargingParameters": _POWER,
+    }
+    if "BPT" in transfer:
+        given["availableEnergyTransfer"] = [transfer]
     wanted = {name: value for name, value in {**given, **told}.items() if value is not None}
     more = {"maxScheduleTuples": tuples} if tuples is not None else {}
     return cp("NotifyEVChargingNeeds", {"evseId": 1, **more, "chargingNeeds": wanted}, {"status": status})
@@ -147,14 +153,16 @@ class ChargingNeeds(Topic):
             if frame.payload.get("status") == "Rejected" and "controlMode" in member(frame.request, "chargingNeeds")
             else None
         ),
-        kept_by=call("TransactionEvent"),
+        kept_by=call("TransactionEvent", "NotifyEVChargingNeeds"),
         keeps=lambda topic, frame: topic.stopped(frame),
+        early=False,
         excused=lambda topic, frame: not topic.busy(integer(frame.request, "evseId")),
         text="the energy transfer of EVSE {key} was rejected, but its transaction has not ended within {wait}",
         title="A transaction does not end although its energy transfer was rejected",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 K18.FR.23, K19.FR.16",
-        remedy="End the transaction with triggerReason AbnormalCondition and stoppedReason ReqEnergyTransferRejected.",
+        spec="OCPP 2.1 K18.FR.23, K19.FR.16, Q01.FR.05, Q01.FR.06",
+        remedy="Renegotiate with the car and send its new needs, or end the transaction with triggerReason "
+        "AbnormalCondition and stoppedReason ReqEnergyTransferRejected.",
         bad=script(started(), needs("Rejected"), "+ 5m"),
         good=script(started(), needs("Rejected"), _REFUSED, "+ 5m"),
         versions=V21,
@@ -162,7 +170,9 @@ class ChargingNeeds(Topic):
     )
 
     def stopped(self, frame: Frame) -> int | None:
-        """Return the EVSE whose transaction this event ends; None if it ends none."""
+        """Return the EVSE whose transaction this event ends, or that has new needs; None if there is none."""
+        if frame.action == "NotifyEVChargingNeeds":
+            return integer(frame.payload, "evseId")
         event = self._transactions.event
         return event.transaction.evse if event is not None and event.kind == "Ended" else None
 

@@ -250,8 +250,9 @@ class Profiles21(Topic):
         call("SetChargingProfile"),
         title="A period with operationMode ChargingOnly has a setpoint or a limit for discharging",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 Q02.FR.02",
-        remedy="Leave dischargeLimit, setpoint and setpointReactive out of periods with operationMode ChargingOnly.",
+        spec="OCPP 2.1 Q02.FR.02, Q03.FR.01",
+        remedy="Leave dischargeLimit, setpoint and setpointReactive out of periods with operationMode ChargingOnly or "
+        "none. For setpoints use CentralSetpoint.",
         bad=script(_mode("ChargingOnly", limit=3000, dischargeLimit=-3000)),
         good=script(_mode("ChargingOnly", limit=3000)),
         versions=V21,
@@ -261,6 +262,10 @@ class Profiles21(Topic):
         for pointer, period, _ in _periods(frame.payload, "ChargingOnly"):
             if named := [name for name in (*_LIMITS[3:], *_SETPOINTS) if name in period]:
                 return Fault(f"operationMode is ChargingOnly, but {named[0]} is given", f"{pointer}/{named[0]}")
+        for pointer, period, _ in _periods(frame.payload, None):
+            if named := [name for name in _SETPOINTS if name in period]:
+                text = f"operationMode is left out, which means ChargingOnly, but {named[0]} is given"
+                return Fault(text, f"{pointer}/{named[0]}", key="none")
         return None
 
     @rule(
@@ -320,8 +325,8 @@ class Profiles21(Topic):
         return None
 
 
-def _periods(payload: dict[str, Any], mode: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yield each period with this mode of operation, as (JSON pointer, period, its schedule)."""
+def _periods(payload: dict[str, Any], mode: str | None) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield each period with this mode of operation (None: without one), as (JSON pointer, period, its schedule)."""
     for number, schedule in enumerate(elements(member(payload, "chargingProfile"), "chargingSchedule")):
         for index, period in enumerate(elements(schedule, "chargingSchedulePeriod")):
             if period.get("operationMode") == mode:

@@ -225,7 +225,7 @@ class TransactionContent2x(Topic):
         if not closed / 1e9 - QUEUED_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
             return None
         queued = happened <= closed / 1e9 + OFFLINE_MARGIN_S
-        if queued and (event.repeated or event.transaction.connection == 0):
+        if queued and (event.repeated or happened <= latest[0] / 1e9):
             return None  # it was sent before the connection was lost
         self._latest = latest
         when = "which waited for the connection" if queued else "a time without connection"

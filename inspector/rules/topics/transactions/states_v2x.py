@@ -250,7 +250,7 @@ def _used(payload: dict[str, Any]) -> int | None:
     """Return how many phases have current in the last samples; None if that is not known."""
     found: dict[str, float] = {}
     for sample in (s for value in elements(payload, "meterValue") for s in elements(value, "sampledValue")):
-        phase, amperes = sample.get("phase"), sample.get("value")
+        phase, amperes = string(sample, "phase"), sample.get("value")
         if sample.get("measurand") == "Current.Import" and phase in PHASES and isinstance(amperes, int | float):
             found[str(phase)] = amperes
     used = sum(amperes > FLOWS_A for amperes in found.values())

@@ -113,7 +113,7 @@ class Tokens2x(Topic):
                 return
             evses = {evse for evse, _ in self.station.topic(Evses2x).connectors}
             if event.info.get("chargingState") != "Charging":
-                if event.kind != "Started" or event.info.get("chargingState") not in CONNECTED or len(evses) > 1:
+                if event.kind != "Started" or string(event.info, "chargingState") not in CONNECTED or len(evses) > 1:
                     return  # the token may be for another EVSE
                 severity = Severity.WARNING if evses else Severity.INFO
         else:
