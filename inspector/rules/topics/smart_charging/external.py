@@ -14,6 +14,9 @@ from inspector.rules.topics.smart_charging.sent_v2x import profile
 
 _EXTERNAL = frozenset({"ChargingStationExternalConstraints", "LocalGeneration"})
 _LOCAL = profile("LocalGeneration", number=-1)
+_OUTSIDE = profile("ChargingStationExternalConstraints", number=-1)
+_EMS, _EMS_GONE = asked(chargingLimitSource=["EMS"]), asked(status="NoProfiles", chargingLimitSource=["EMS"])
+_CLEARED = cp("ClearedChargingLimit", {"chargingLimitSource": "EMS"})
 
 
 def limited(source: str = "EMS", **more: object) -> str:
@@ -29,6 +32,7 @@ class ExternalLimits(Topic):
 
     def setup(self) -> None:
         self._local = ""  # the source of local generation that was reported and has not ended
+        self._seen: Known[str, int] = Known()  # by source: when its limit was last reported as a profile
         self._wanted: Known[int, None] = Known()  # requests whose report must have LocalGeneration
 
     @rule(
@@ -104,6 +108,48 @@ class ExternalLimits(Topic):
             return Fault("local generation was reported, but no LocalGeneration profile is", "/3/chargingProfile")
         return None
 
+    @rule(
+        "profile.limit-not-cleared",
+        result("GetChargingProfiles"),
+        title="The limit of an external system is gone, but its end was not reported",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K13.FR.02",
+        remedy="Send ClearedChargingLimit when an external system releases its limit.",
+        bad=script(_EMS, reported(_OUTSIDE, evse=0, source="EMS"), "+ 5m", _EMS_GONE),
+        good=script(_EMS, reported(_OUTSIDE, evse=0, source="EMS"), "+ 5m", _CLEARED, _EMS_GONE),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def limit_not_cleared(self, frame: Frame) -> Faults:
+        criteria = member(frame.request, "chargingProfile")
+        sources = criteria.get("chargingLimitSource")
+        if frame.payload.get("status") != "NoProfiles" or frame.request.get("evseId") or not self._seen:
+            return None
+        if any(name not in ("chargingLimitSource", "chargingProfilePurpose") for name in criteria):
+            return None
+        if criteria.get("chargingProfilePurpose") not in (None, "ChargingStationExternalConstraints"):
+            return None
+        for source, when in self._seen.items():
+            wanted = type(sources) is not list or source in sources
+            if wanted and frame.mono_ns - when > self.settings.effect_timeout_s * 1e9:
+                return Fault(
+                    f"the limit of {source} is gone, but no ClearedChargingLimit came", "/2/status", key=source
+                )
+        return None
+
+    @track(call("ReportChargingProfiles"))
+    def limits(self, frame: Frame) -> None:
+        source = string(frame.payload, "chargingLimitSource")
+        for one in elements(frame.payload, "chargingProfile"):
+            lasting = "validTo" not in one and all("duration" not in each for each in elements(one, "chargingSchedule"))
+            external = one.get("chargingProfilePurpose") == "ChargingStationExternalConstraints"
+            if source is not None and external and lasting:
+                self._seen.note(source[:20], frame.mono_ns)
+
+    @track(call("ClearedChargingLimit", "NotifyChargingLimit", "BootNotification"))
+    def ended(self, frame: Frame) -> None:
+        self._seen.clear()
+
     @track(call("NotifyChargingLimit", "ClearedChargingLimit"), versions=V21)
     def told(self, frame: Frame) -> None:
         if frame.action == "ClearedChargingLimit":
@@ -115,4 +161,5 @@ class ExternalLimits(Topic):
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self._local = ""
+            self._seen.clear()
             self._wanted.clear()

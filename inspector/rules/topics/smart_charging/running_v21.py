@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
-from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, OPENED, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started, status_2x, transaction_event
@@ -54,6 +54,13 @@ def _notified(activated: bool = True) -> str:
     return cp("NotifyPriorityCharging", {"transactionId": "t1", "activated": activated})
 
 
+_NONE = csms(
+    "GetChargingProfiles",
+    {"requestId": 1, "chargingProfile": {"chargingProfilePurpose": "PriorityCharging"}},
+    {"status": "NoProfiles"},
+)
+
+
 class RunningProfiles21(Topic):
     """The rules about running profiles."""
 
@@ -61,6 +68,7 @@ class RunningProfiles21(Topic):
     versions = V21
 
     def setup(self) -> None:
+        self._none = False  # whether the station has said that it has no profile for priority charging
         self._updated: Known[int, int] = Known()  # by profile id: the frame that last set or updated it, if Dynamic
         self._intervals: Known[int, int] = Known()  # by profile id: seconds between the updates, if it is Dynamic
         self._modes: Known[str, dict[str, int]] = Known()  # by transaction: when each mode was last reported
@@ -230,6 +238,38 @@ class RunningProfiles21(Topic):
             if kept.purpose == "PriorityCharging" and here and always:
                 return Fault(f"{status}, although the PriorityCharging profile {number} was accepted", "/2/status")
         return None
+
+    @rule(
+        "priority.no-profile",
+        result("UsePriorityCharging"),
+        title="Priority charging is accepted without a charging profile for it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K21.FR.01",
+        remedy="Answer NoProfile where no PriorityCharging profile is installed.",
+        bad=script(started(), _NONE, used("Accepted"), _notified()),
+        good=script(started(), _NONE, sent(profile("PriorityCharging"), 0), used("Accepted"), _notified()),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def no_profile(self, frame: Frame) -> Faults:
+        accepted = frame.payload.get("status") == "Accepted" and frame.request.get("activate") is True
+        if not accepted or not self._none:
+            return None
+        return Fault("Accepted, although the station has reported that it has no PriorityCharging profile", "/2/status")
+
+    @track(result("GetChargingProfiles", "SetChargingProfile"))
+    def priority_profiles(self, frame: Frame) -> None:
+        if frame.action == "SetChargingProfile":
+            wanted = member(frame.request, "chargingProfile").get("chargingProfilePurpose")
+            self._none = self._none and wanted != "PriorityCharging"
+            return
+        criteria = member(frame.request, "chargingProfile")
+        if "evseId" not in frame.request and criteria == {"chargingProfilePurpose": "PriorityCharging"}:
+            self._none = frame.payload.get("status") == "NoProfiles"
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        self._none = self._none and session.from_start
 
     @rule(
         "priority.unknown-transaction",

@@ -10,6 +10,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import Payload, csms, script
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, default, enabled, prices, tariff
 
@@ -49,6 +50,7 @@ class TariffAnswers21(Topic):
     def setup(self) -> None:
         self._known = self.station.topic(KnownTariffs)
         self._transactions = self.station.topic(Transactions2x)
+        self._evses = self.station.topic(Evses2x)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -163,7 +165,7 @@ class TariffAnswers21(Topic):
         result("GetTariffs"),
         title="The list of tariffs lacks an accepted tariff, or has a cleared one",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 I07.FR.11, I07.FR.13, I07.FR.22, I08.FR.06, I09.FR.01, I09.FR.02, I09.FR.05 to I09.FR.07",
+        spec="OCPP 2.1 I07.FR.11 to I07.FR.13, I07.FR.22, I08.FR.06, I09.FR.01, I09.FR.02, I09.FR.05 to I09.FR.07",
         remedy="List each tariff with its validFrom and the EVSEs where it is installed or in use. Of one EVSE list "
         "only its own.",
         bad=script(default(), listed(status="NoTariff")),
@@ -211,6 +213,11 @@ class TariffAnswers21(Topic):
         ):
             text = f"tariff {name[:60]!r} was set for EVSE {there.evse}, which evseIds lacks"
             return Fault(text, f"{at}/evseIds", key="installed")
+        if there is not None and there.sure and not there.evse and evse == 0 and places:
+            without = sorted({number for number, _ in self._evses.connectors} - set(places))
+            if without:
+                text = f"tariff {name[:60]!r} was set for every EVSE, but evseIds lacks {without[0]}"
+                return Fault(text, f"{at}/evseIds", key="every")
         known = self._known.contents.get(name, {})
         if "validFrom" in known and "validFrom" not in told and told.get("tariffKind") == "DefaultTariff":
             return Fault(f"tariff {name[:60]!r} has a validFrom, which is missing", at, key="validFrom")

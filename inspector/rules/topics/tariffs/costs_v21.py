@@ -8,8 +8,8 @@ from inspector.protocol.frame import Frame
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Known
-from inspector.rules.rule import ASIDE, V21, Faults, Topic, aside, call, rule
+from inspector.rules.kit import Known, found
+from inspector.rules.rule import ASIDE, V21, Faults, Topic, aside, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, Payload, script, transaction_event
@@ -35,6 +35,10 @@ def running(trigger: str = "RunningCost", **more: Any) -> str:
 _CHANGED = running("TariffChanged", info={"tariffId": "B"})
 
 
+def _problem(value: str) -> str:
+    return enabled("#", value=value, variable="Problem").replace(',"instance":"#"', "")
+
+
 def _number(payload: Payload, name: str) -> float | None:
     value = payload.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -48,6 +52,7 @@ class Costs21(Topic):
 
     def setup(self) -> None:
         self._failed: Known[str, None] = Known()  # transactions whose costs could not be calculated
+        self._last_failed: bool | None = None  # whether the latest costs could not be calculated
         self._reserved: Known[str, None] = Known()  # transactions that use a reservation
         self._told: Known[str, tuple[int, int]] = Known()  # by transaction: when costs came last, and their connection
         self._known = self.station.topic(KnownTariffs)
@@ -83,6 +88,9 @@ class Costs21(Topic):
         if told:
             if told.get("failureToCalculate") is True:
                 self._failed.note(name, None)
+                self._last_failed = True
+            elif kind == "Ended":
+                self._last_failed = False
             wrong = [
                 aside(self.not_running, told, kind),
                 aside(self.part_missing, told, name),
@@ -324,3 +332,28 @@ class Costs21(Topic):
             f"no charging period is of tariff {new[0][:60]!r}, to which it was changed",
             "/3/costDetails/chargingPeriods",
         )
+
+    @rule(
+        "cost.problem-value",
+        result("GetVariables"),
+        title="The variable Problem contradicts the latest costs",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I12.FR.18, I12.FR.43",
+        remedy="Set TariffCostCtrlr.Problem to true when costs cannot be calculated, and to false when they can.",
+        bad=script(begun(_USED), ended(costDetails=costs(failureToCalculate=True)), _problem("false")),
+        good=script(begun(_USED), ended(costDetails=costs(failureToCalculate=True)), _problem("true")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def problem_value(self, frame: Frame) -> Faults:
+        if self._last_failed is None:
+            return None
+        for index, one in enumerate(elements(frame.payload, "getVariableResult")):
+            if found(one, "component/name") != "TariffCostCtrlr" or found(one, "variable/name") != "Problem":
+                continue
+            value = (string(one, "attributeValue") or "").lower()
+            if value == ("false" if self._last_failed else "true"):
+                said = "could not be calculated" if self._last_failed else "were calculated"
+                text = f"the latest costs {said}, but Problem is {value}"
+                return Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=value)
+        return None
