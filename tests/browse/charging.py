@@ -286,7 +286,7 @@ def charge_201(recording: Recording, name: str = "CS-PLAZA-2", samples: int = 20
     status("Available")
     recording.wait(5)
     status("Occupied")
-    happened("Started", "CablePluggedIn", "EVConnected", 0.0)
+    happened("Started", "CablePluggedIn", "Charging", 0.0)
     energy = 0.0
     for place in range(samples):
         recording.wait(30)
