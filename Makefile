@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for processes and sockets: three times as many workers as there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3)
 
-.PHONY: help demo test test-system proof proof-beside proof-alone lint bench soak conformance docs advisories chromium
+.PHONY: help demo test test-system proof proof-beside proof-alone lint bench soak conformance docs pages advisories chromium
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -60,6 +60,9 @@ docs: .venv/ready-dev ## write docs/commands.md, docs/rules/ and the tables of a
 	@$(PYTHON) -m tools.rule_pages
 	@$(PYTHON) -m csms.coverage > docs/csms-actions.md
 	@$(PYTHON) -m simulator.coverage > docs/charge-point-actions.md
+
+pages: .venv/ready-dev ## copy shared_page/ into the packages that serve pages
+	@$(PYTHON) -m tools.shared_pages
 
 advisories: .venv/ready-dev ## check floors and pins against known advisories, before each release
 	@$(PYTHON) -m tools.advisories

@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 
 import pytest
 
+from inspector.browse.readable import readable
 from inspector.browse.summary import summarise
 from tests.simulator.schemas import example
 from tests.simulator.test_charge_point_answers import CSMS_ACTIONS
@@ -19,7 +21,7 @@ PAGES = ("inspector/browse/templates/chargesentinel/_bar.html", "csms/page/index
 
 @pytest.mark.parametrize("folder", shared_pages.COPIES)
 def test_a_copy_of_shared_files_equals_its_source(folder: str) -> None:
-    """`python -m tools.shared_pages` writes them again."""
+    """`make pages` writes them again."""
     expected = {path.name: text for path, text in shared_pages.copies() if path.parent == shared_pages.ROOT / folder}
     found = {path.name: path.read_text(encoding="utf-8") for path in (shared_pages.ROOT / folder).iterdir()}
     assert found == expected
@@ -91,18 +93,39 @@ def messages() -> list[tuple[str, int, str]]:
 
 def test_a_summary_is_the_same_on_every_page() -> None:
     """The ladder's server and the scripts of the other pages write one line alike."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
     frames = messages()
-    script = (
-        (shared_pages.SOURCE / "frame_summary.js").read_text(encoding="utf-8").replace("export function", "function")
-    )
-    script += (
+    script = plain_script("frame_summary.js") + (
         'const frames = JSON.parse(require("fs").readFileSync(0, "utf8"));'
         "console.log(JSON.stringify(frames.map((frame) => summarise(...frame))));"
     )
-    done = subprocess.run([node, "-e", script], input=json.dumps(frames), capture_output=True, text=True, check=True)
-    written = json.loads(done.stdout)
+    written = run_in_node(script, frames)
     assert len(frames) > 150
     assert written == [summarise(*frame) for frame in frames]
+
+
+def run_in_node(script: str, given: object) -> object:
+    """Run a script, with what it is given as JSON on stdin; return the JSON that it prints."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    done = subprocess.run([node, "-e", script], input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def plain_script(name: str) -> str:
+    """Return a shared module as a plain script."""
+    return (shared_pages.SOURCE / name).read_text(encoding="utf-8").replace("export function", "function")
+
+
+def test_json_is_laid_out_the_same_on_every_page() -> None:
+    """The browse pages lay out on the server, the others in the browser; both leave numbers as they were sent."""
+    texts = [text for text, _, _ in messages()] + [
+        '[2,"1","A",{"n":1.10,"big":12345678901234567890,"e":{},"l":[[]]}]',
+        '{"a":[1]}',
+    ]
+    script = plain_script("json_view.js") + (
+        'const texts = JSON.parse(require("fs").readFileSync(0, "utf8"));'
+        'console.log(JSON.stringify(texts.map((text) => laidOut(text).map(([, part]) => part).join(""))));'
+    )
+    expected = [re.sub(r"</?span[^>]*>", "", readable(text)) for text in texts]
+    assert run_in_node(script, texts) == [unescape(text) for text in expected]

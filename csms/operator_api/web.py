@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
@@ -75,7 +75,10 @@ class Guard:
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and self._right(asked):
             # Move the token from the address bar into a cookie that scripts cannot read.
-            response = RedirectResponse("/", 303)
+            others = [
+                (name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"
+            ]
+            response = RedirectResponse("/" + (f"?{urlencode(others)}" if others else ""), 303)
             response.set_cookie(COOKIE, quote(asked, safe=""), httponly=True, samesite="strict")
             return response
         # Starlette decodes headers as Latin-1, but a token may contain UTF-8.
