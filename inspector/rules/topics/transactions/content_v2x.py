@@ -262,7 +262,7 @@ class TransactionContent2x(Topic):
         call("TransactionEvent"),
         title="A transaction that a remote stop ended does not have the stoppedReason Remote",
         severity=Severity.ERROR,
-        spec="OCPP 2.x F03.FR.03",
+        spec="OCPP 2.x F03.FR.03, F04.FR.03",
         remedy="End it with triggerReason RemoteStop and stoppedReason Remote.",
         bad=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Local",', 1),
         good=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Remote",', 1),
@@ -272,13 +272,15 @@ class TransactionContent2x(Topic):
     )
     def remote_stop_reason(self, frame: Frame) -> Faults:
         event = self._known.event
-        if event is None or event.kind != "Ended" or event.trigger != "RemoteStop":
+        if event is None or event.kind != "Ended":
             return None
-        reason = string(event.info, "stoppedReason")
-        if reason == "Remote":
+        reason, before = string(event.info, "stoppedReason"), event.transaction
+        later = before.stopped_remotely and not before.stopped_locally and reason in ("Local", "EVDisconnected")
+        if reason == "Remote" or not (event.trigger == "RemoteStop" or later):
             return None
-        text = f"Ended by RemoteStop with stoppedReason {reason or 'missing'}; expected Remote"
-        return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
+        text = f"Ended after RemoteStop with stoppedReason {reason or 'missing'}; expected Remote"
+        severity = Severity.WARNING if event.trigger != "RemoteStop" else None
+        return Fault(text, "/3/transactionInfo", severity=severity, key=event.transaction.transaction_id)
 
     @rule(
         "transaction-event.no-authorization-token",

@@ -145,7 +145,7 @@ class Deauthorization2x(Topic):
         if event.kind != "Ended" or event.trigger not in REASONS:
             return None
         reason, (fitting, severity) = string(event.info, "stoppedReason"), REASONS[event.trigger or ""]
-        if reason in (None, fitting):
+        if reason in (None, fitting) or (event.trigger == "Deauthorized" and reason == "EVDisconnected"):
             return None  # the rule transaction-event.stopped-reason reports a missing one
         text = f"Ended by {event.trigger} with stoppedReason {reason}; expected {fitting}"
         return Fault(text, "/3/transactionInfo/stoppedReason", severity=severity, key=event.transaction.transaction_id)
