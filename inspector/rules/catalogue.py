@@ -39,6 +39,7 @@ from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
 from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
 from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
+from inspector.rules.topics.certificate_use.properties import CertificateProperties
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.customer_v2x import CustomerInformation
@@ -230,6 +231,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Custom2x,
     Certificates,
     CertificateRequests,
+    CertificateProperties,
     InstalledCertificates,
     ContractCertificates,
     CertificateStatus,

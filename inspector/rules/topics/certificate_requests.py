@@ -34,26 +34,28 @@ TOLERANCE = 0.9
 """A repeated request is too early only if it comes before this share of the required wait is over."""
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _OVER = (
-    "MIIBCTCBr6ADAgECAgEBMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA0NQMTAeFw0yNDAxMDEwMDAwMDBaFw0yNTAxMDEwMDAwMDBa"
-    "MA4xDDAKBgNVBAMMA0NQMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFZ+dg87KJhSZBJ1Nyjly1G7Y0B8DmfFiBKwP1iaEx/1"
-    "KavsUJMALCphORalL1mLCh1ERqEHr6WWHQupWgnXVhcwCgYIKoZIzj0EAwIDSQAwRgIhAMV/MfjMbgVPSk+Ui8M7ccrnm6+TpIyi"
-    "XFDxUACoFpnbAiEAoK5iRKETfxi+VmYYZ5lKTBRl0/WaWRrXeJcykgLb/Jk="
+    "MIIBFjCBvKADAgECAgEBMAoGCCqGSM49BAMCMA0xCzAJBgNVBAMMAkNBMB4XDTI0MDEwMTAwMDAwMFoXDTI1MDEwMTAwMDAwMFow"
+    "HDEMMAoGA1UEAwwDU04xMQwwCgYDVQQKDANDUE8wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT0dWIGVcQY34FThaKWWdfXvczd"
+    "Fa3QmphNwA4L2Bk2ldeCePmI9VjvW+F6Ree2zFogD4Pcxqovur9aqIvNJ/nNMAoGCCqGSM49BAMCA0kAMEYCIQCE+olM7+6Mat+6"
+    "mi0tTy+bi6A3Rlu+b1C6Qm+hYbgtxAIhANlnemcmC6DgJLJJtrPgYWjdXbAUyTLOcvem5dzF6lyM"
 )
-_VALID = (
-    "MIIBCDCBr6ADAgECAgEBMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA0NQMTAeFw0yNTAxMDEwMDAwMDBaFw0zNjAxMDEwMDAwMDBa"
-    "MA4xDDAKBgNVBAMMA0NQMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFZ+dg87KJhSZBJ1Nyjly1G7Y0B8DmfFiBKwP1iaEx/1"
-    "KavsUJMALCphORalL1mLCh1ERqEHr6WWHQupWgnXVhcwCgYIKoZIzj0EAwIDSAAwRQIhAK4Z2hJK9O5BoBpqtCQ0b7dOsBbqIluW"
-    "DheqY4Ou8ES2AiBPiGt0lfPSWfbVBisx/SoXBzJ/7s0xsNKXdYp6ZraJzg=="
+VALID = (
+    "MIIBFTCBvKADAgECAgEBMAoGCCqGSM49BAMCMA0xCzAJBgNVBAMMAkNBMB4XDTI1MDEwMTAwMDAwMFoXDTM2MDEwMTAwMDAwMFow"
+    "HDEMMAoGA1UEAwwDU04xMQwwCgYDVQQKDANDUE8wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT0dWIGVcQY34FThaKWWdfXvczd"
+    "Fa3QmphNwA4L2Bk2ldeCePmI9VjvW+F6Ree2zFogD4Pcxqovur9aqIvNJ/nNMAoGCCqGSM49BAMCA0gAMEUCIQCc9J+0YZrlIkFr"
+    "KP0VlkMwEofjhXvQozlV4dUuImc1vAIgCERpDBjsCKSNBkB4odJnQs2Bmb/jPo9YfbqvULMCfvk="
 )
 _ONCE = variable_2x(*WAIT, "60") + variable_2x(*TIMES, "0").replace('"#"', '"times"')
 
 
-def _pem(body: str) -> str:
+def pem(body: str) -> str:
+    """Return the base64 of a certificate in PEM."""
     return f"{_BEGIN}\n{body}\n{_END}\n"
 
 
-def _signed(body: str, status: str = "Accepted") -> str:
-    return csms("CertificateSigned", {"certificateChain": _pem(body)}, {"status": status})
+def signed_2x(body: str, status: str = "Accepted") -> str:
+    """Return a CertificateSigned and its answer, for `script`."""
+    return csms("CertificateSigned", {"certificateChain": pem(body)}, {"status": status})
 
 
 def _request(kind: str | None = None) -> str:
@@ -95,8 +97,8 @@ class CertificateRequests(Topic):
         severity=Severity.ERROR,
         spec="A02.FR.06, A03.FR.06 (1.6 security whitepaper, 2.x part 2)",
         remedy="Check the dates of a signed certificate, and answer Rejected where it has expired or is not valid yet.",
-        bad=script(_signed(_OVER)),
-        good=script(_signed(_VALID)),
+        bad=script(signed_2x(_OVER)),
+        good=script(signed_2x(VALID)),
         side=Side.CHARGE_POINT,
     )
     def validity(self, frame: Frame) -> Faults:
@@ -122,8 +124,8 @@ class CertificateRequests(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.0.1 A02.FR.16, A03.FR.16",
         remedy="Answer Rejected to a chain that is longer than MaxCertificateChainSize.",
-        bad=script(variable_2x(*SIZE, "100"), _signed(_VALID)),
-        good=script(variable_2x(*SIZE, "100"), _signed(_VALID, "Rejected")),
+        bad=script(variable_2x(*SIZE, "100"), signed_2x(VALID)),
+        good=script(variable_2x(*SIZE, "100"), signed_2x(VALID, "Rejected")),
         versions={OcppVersion.V201},
         side=Side.CHARGE_POINT,
     )
