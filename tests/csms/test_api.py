@@ -275,6 +275,8 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
             entered = await client.get(f"/?token={token}")
             assert (entered.status_code, entered.headers["Location"]) == (303, "/")
             assert "HttpOnly" in entered.headers["Set-Cookie"]
+            linked = await client.get(f"/?token={token}&recordings=8001&simulator=8080")
+            assert linked.headers["Location"] == "/?recordings=8001&simulator=8080"
             assert (await client.get("/api/status")).status_code == 200
 
 
