@@ -207,7 +207,7 @@ class Limits21(Topic):
         text="the CSMS has set a limit for {key}, but no event has confirmed it within {wait}",
         title="A limit that the CSMS has set is not confirmed",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 E16.FR.03, F07.FR.03",
+        spec="OCPP 2.1 C24.FR.03, C25.FR.25, E16.FR.03, F07.FR.03",
         remedy="Send LimitSet with the limit in transactionInfo.transactionLimit.",
         bad=script(_SUPPORTED, _limited(maxTime=60), "+ 5m"),
         good=script(_SUPPORTED, _limited(maxTime=60), _told(maxTime=60), "+ 5m"),
