@@ -28,9 +28,16 @@ It never contains a password.
 AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "auth_password_form", "extensions")
 CAPTURE = "capture"
 """The kind of an event that says what a capture lacks: the beginning, the times or the frames of one side."""
-CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
+CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by", "relay")
+EDITED = "edited"
+"""The fact `relay` of a session that rules may change: its peers may have seen different frames."""
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
-KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended", "unsearched", "judged_values", "password_length"})
+INTERVENTION = "intervention"
+"""The kind that a FRAMING event has if interventions applied to the frame, or made it."""
+NOTES_OF_INTERVENTIONS = frozenset({"interventions", "not_done", "made_by", "made_from", "later", "to_proxy"})
+KEPT_NOTES = NOTES_OF_INTERVENTIONS | {
+    *("fragments", "cut", "direction", "mended", "unsearched", "judged_values", "password_length"),
+}
 """The notes of a frame that are stored in its FRAMING event."""
 
 
@@ -60,6 +67,7 @@ class SessionFacts(TypedDict, total=False):
     clock: str  # "unknown" if the times lack their date or their offset to UTC
     utc_offset_s: int  # how many seconds the times of this session are ahead of UTC
     unseen: list[str]  # frames that the capture lacks: "<side> calls", "<side> answers", with a value of `rules.Side`
+    relay: str  # EDITED if interventions could apply to the session
     version_told_by: str  # what `ocpp_version` was inferred from, if it was neither agreed nor forced
     recording_id: int  # row of the table `recordings`, if the session is read from a database
 
@@ -99,6 +107,12 @@ class FrameRecord(NamedTuple):
             {"unsearched": n}: n bytes at its end are starred out, because a search for secrets in them would have taken
             too long.
             {"password_length": n}: it sets a short password, which is starred out; see `protocol.password_length`.
+            {"interventions": [[rule, what], …]}: these rules of the proxy applied to it.
+            {"not_done": [[rule, why], …]}: these rules applied to it but could not do what they say.
+            {"made_by": rule}: the proxy made it, so the peer that it seems to come from never sent it.
+            {"made_from": n}: it was made from the frame of the session that was recorded n frames earlier.
+            {"later": n}: it was recorded before it was sent; the event "sent" with this number says when it was.
+            {"to_proxy": True}: it answers a CALL of the proxy.
             {"judged_values": n}: it has more than n values, and rules and derived tables used only the first n.
     """
 

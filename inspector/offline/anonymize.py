@@ -15,7 +15,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.messages import parse
 from inspector.protocol.vocabulary import ACTIONS_FROM, Direction, OcppVersion
 from inspector.recorder import frame_row
-from inspector.records import FRAMING
+from inspector.records import FRAMING, INTERVENTION
 from inspector.redaction.redactor import Redactor, as_config
 from inspector.redaction.secrets import Secrets
 from inspector.store.writing.copying import Copying, Row
@@ -57,8 +57,8 @@ class _Work:
             row["id"]: (row["charge_point_id"], _version(row["ocpp_version"]))
             for row in run("SELECT id, charge_point_id, ocpp_version FROM sessions")
         }
-        sql = "SELECT after_frame_id FROM events WHERE kind = ? AND json_valid(detail) AND detail ->> '$.binary'"
-        self._binary = {row[0] for row in run(sql, (FRAMING,))}
+        sql = "SELECT after_frame_id FROM events WHERE kind IN (?, ?) AND json_valid(detail) AND detail ->> '$.binary'"
+        self._binary = {row[0] for row in run(sql, (FRAMING, INTERVENTION))}
 
     def learn(self) -> None:
         for row in self._copying.source.execute("SELECT * FROM sessions"):

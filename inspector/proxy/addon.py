@@ -22,6 +22,7 @@ from mitmproxy.addonmanager import Loader
 
 from inspector import records
 from inspector.errors import UserMistake
+from inspector.interventions.interventions import Interventions
 from inspector.proxy.addresses import Upstream, bracketed
 from inspector.proxy.console import Console
 from inspector.proxy.counters import Counts
@@ -45,6 +46,7 @@ _ROUTE = "chargesentinel.upstream"
 _PATH = "chargesentinel.path"
 _HEADERS = "chargesentinel.headers"
 _ANSWERED = "chargesentinel.answered"
+_RULES = "chargesentinel.rules"
 
 
 class RecordingAddon:
@@ -64,6 +66,7 @@ class RecordingAddon:
         ocpp_version: str | None = None,
         max_frame_size: int = MAX_FRAME_SIZE,
         rewrite_host: bool = False,
+        interventions: Interventions | None = None,
     ) -> None:
         self.recorder = recorder
         self.sessions: dict[str, SessionTap] = {}
@@ -76,6 +79,7 @@ class RecordingAddon:
         self._tls_by_mitmproxy = tls_by_mitmproxy
         self._ocpp_version = ocpp_version
         self._rewrite_host = rewrite_host
+        self._interventions = interventions
         self.counts = Counts()
         self._paced: set[int] = set()  # sessions that wait for the recorder, by number
         self.console: Console | None = None
@@ -149,6 +153,13 @@ class RecordingAddon:
         if (why := self.refusing()) is not None:
             flow.response = http.Response.make(503, why)
             return
+        if self._interventions is not None:
+            rules = self._interventions.rules_of(charge_point_id)
+            if (refusal := rules.refusal()) is not None:
+                flow.response = http.Response.make(refusal[1], f"refused by the intervention {refusal[0]}")
+                return
+            if rules.for_frames:
+                flow.metadata[_RULES] = rules
         upstream = self._routing.upstream(charge_point_id, path)
         flow.metadata[_ROUTE] = upstream
         self.bound[flow.client_conn.id] = charge_point_id, upstream
@@ -157,6 +168,8 @@ class RecordingAddon:
             flow.request.scheme = "https"
         flow.request.path = upstream.path_for(path)
         flow.request.headers.fields = headers  # setting the host has changed the headers: restore them
+        if _RULES in flow.metadata:  # a compressed frame cannot be changed without compressing all later ones anew
+            flow.request.headers.pop("Sec-WebSocket-Extensions", None)
         identity = self._routing.identities.get(charge_point_id)
         if identity and identity.authorization:
             flow.request.headers["Authorization"] = identity.authorization
@@ -243,6 +256,9 @@ class RecordingAddon:
         facts["upstream_url"] = handshake.safe_path(url)
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
         session = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
+        if _RULES in flow.metadata and self._interventions is not None:
+            facts["relay"] = records.EDITED
+            session.edited = self._interventions.edit(flow.metadata[_RULES], facts, session, self.max_frame_size)
         self.sessions[flow.client_conn.id] = self._by_number[session.number] = session
         self.counts.sessions += 1
         return session

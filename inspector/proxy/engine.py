@@ -16,12 +16,14 @@ from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
-from inspector.errors import ChargeSentinelError, UnusableAddress, UserMistake
+from inspector.errors import ChargeSentinelError, SettingsMistake, UnusableAddress, UserMistake
+from inspector.interventions.interventions import Interventions
 from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
 from inspector.proxy.console import Console
 from inspector.proxy.metrics import MetricsServer
 from inspector.proxy.require_recording import RecordingGuard
+from inspector.proxy.safe_log import safe
 from inspector.proxy.settings import Settings
 from inspector.recorder.recorder import Recorder
 
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 NEVER = 10**9
 """A timeout in seconds: charge points may be silent for days, and mitmproxy's tcp_timeout cannot be switched off."""
+
+REREAD_S = 1.0
+"""How often the proxy looks whether the file of interventions has changed."""
 
 DRAIN_SECONDS = 1.0
 """How long peers have to answer the proxy's close frame; a stop should take less than 3 s."""
@@ -104,6 +109,8 @@ class Engine:
                     self.settings.recorder_dead_after,
                 )
                 self._watching = asyncio.create_task(guard.run())
+            if self.settings.interventions is not None:
+                self._reading = asyncio.create_task(self._reread(self.settings.interventions))
             ready()
             await self._stop.wait()
             relay.stop_listening()
@@ -140,7 +147,19 @@ class Engine:
             ocpp_version=settings.ocpp_version,
             max_frame_size=settings.max_frame_size,
             rewrite_host=settings.rewrite_host,
+            interventions=settings.interventions,
         )
+
+    @staticmethod
+    async def _reread(interventions: Interventions) -> None:
+        """Read the file of interventions again whenever it changes; a mistake in it is logged."""
+        while True:
+            await asyncio.sleep(REREAD_S)
+            try:
+                if (what := interventions.reread()) is not None:
+                    logger.info("%s", *safe(what))
+            except SettingsMistake as mistake:
+                logger.warning("keeping the interventions as they were: %s", *safe(str(mistake)))
 
     async def _say_goodbye(self) -> None:
         """Close every session with code 1001 (RFC 6455 section 7.4.1) and wait for the peers to answer."""
@@ -190,6 +209,8 @@ class PublicRelay:
             needs.append("--tls-cert")
         if settings.upstream_tls and settings.upstream_tls.own:
             needs.append("client certificates of --upstream-identities")
+        if settings.interventions is not None:
+            needs.append("--interventions")
         if settings.upstream_key:
             needs.append("--upstream-key in a file of its own")
         limits = {name: f"--{name.replace('_', '-')} {getattr(settings, name):.10g}" for name in LIMITS}

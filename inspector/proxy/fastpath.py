@@ -35,6 +35,7 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 
 from inspector.proxy import tls
 from inspector.proxy.addon import RecordingAddon, address, without_quotes
+from inspector.proxy.edited_pipe import EditedRelay
 from inspector.proxy.handshake_limits import HandshakeLimits
 from inspector.proxy.pipe import join, reset
 from inspector.proxy.safe_log import safe
@@ -111,6 +112,9 @@ class TunnelLayer(layer.Layer):
         if not isinstance(event, events.ConnectionEvent) or self.session.taken_over:
             return
         from_cp = event.connection == self.context.client
+        if self.session.edited is not None and isinstance(event, events.DataReceived):
+            self.session.early.append((from_cp, event.data))
+            return
         peer = self.context.server if from_cp else self.context.client
         if isinstance(event, events.DataReceived):
             forward = from_cp not in self.session.shut
@@ -410,7 +414,11 @@ class RelayHandler(ProxyConnectionHandler):
         self.tunnel = None
         self.layer = tunnel
         joined: list[asyncio.BaseTransport] = [*transports]
-        join(transports[0], transports[1], tunnel.session, partial(self.recording.finish, self.client.id))
+        closed = partial(self.recording.finish, self.client.id)
+        if tunnel.session.edited is None:
+            join(transports[0], transports[1], tunnel.session, closed)
+        else:
+            EditedRelay(transports[0], transports[1], tunnel.session, tunnel.session.edited, closed).begin()
         self.recording.taken_over(tunnel.session)
         # mitmproxy has finished with the session: its tasks end and close `GONE` instead of the two sockets. There may
         # be a third connection, to a CSMS that rejected the charge point before: its own task closes it.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic_ns, time_ns
 from typing import Any
 
 from inspector import records
+from inspector.interventions.edited_session import EditedSession
 from inspector.proxy.counters import INTERNAL_FAULT, Counts
 from inspector.proxy.safe_log import safe
 from inspector.recorder.recorder import Recorder
 from inspector.records import CloseFacts, SessionFacts
 from inspector.websocket.frames import make_frame
-from inspector.websocket.messages import CLOSE, FAULT, GAP, PING, TEXT, MessageAssembler
+from inspector.websocket.messages import CLOSE, FAULT, GAP, PING, TEXT, Message, MessageAssembler
 from inspector.websocket.permessage_deflate import inflaters
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,10 @@ class SessionTap:
         """Why both peers are paused; empty if they are not."""
         self.drop: Callable[[], None] = lambda: None
         """Set by the fast path: ends both connections at once."""
+        self.edited: EditedSession | None = None
+        """Applies interventions to the session's messages; None for a session that is only watched."""
+        self.early: list[tuple[bool, bytes]] = []
+        """Chunks of a session with interventions that came before the fast path took the sockets over."""
         self._goodbye: bytes | None = None
         self._ended: set[bool] = set()
 
@@ -79,17 +84,8 @@ class SessionTap:
         self._bytes[from_charge_point] += len(data)
         if self.broken:
             return
-        ts_ns, mono_ns = time_ns(), monotonic_ns()
         try:
-            for opcode, payload, found in self.readers[from_charge_point].feed(data):
-                if 0 < opcode < CLOSE:
-                    self._frames[from_charge_point] += 1
-                    notes = found if forwarded else {**(found or {}), "forwarded": False}
-                    # This runs once per frame, and FrameRecord's own constructor takes twice as long.
-                    fields = (self.number, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
-                    self._put(_new_tuple(records.FrameRecord, fields))
-                else:
-                    self._other(ts_ns, mono_ns, from_charge_point, opcode, payload, found)
+            self.record(from_charge_point, self.readers[from_charge_point].feed(data), forwarded)
         except Exception:
             self.broken = True
             logger.exception("%s: an internal error stopped the recording of this session; relaying continues", self)
@@ -98,6 +94,19 @@ class SessionTap:
             self.event("gap", {"reason": reason, "cause": INTERNAL_FAULT})
         if self._goodbye is not None:
             self._say_goodbye(self._goodbye)
+
+    def record(self, from_charge_point: bool, messages: Iterable[Message], forwarded: bool = True) -> None:
+        """Record messages and control frames with the current time."""
+        ts_ns, mono_ns = time_ns(), monotonic_ns()
+        for opcode, payload, found in messages:
+            if 0 < opcode < CLOSE:
+                self._frames[from_charge_point] += 1
+                notes = found if forwarded else {**(found or {}), "forwarded": False}
+                # This runs once per frame, and FrameRecord's own constructor takes twice as long.
+                fields = (self.number, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
+                self._put(_new_tuple(records.FrameRecord, fields))
+            else:
+                self._other(ts_ns, mono_ns, from_charge_point, opcode, payload, found)
 
     def _other(
         self, ts_ns: int, mono_ns: int, from_cp: bool, opcode: int, payload: bytes, notes: dict[str, Any] | None

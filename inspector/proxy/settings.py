@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.interventions.interventions import Interventions
 from inspector.proxy.addon import MAX_FRAME_SIZE
 from inspector.proxy.routing import Routing, UpstreamTls
 
@@ -32,3 +33,4 @@ class Settings:
     handshake_timeout: float = 30.0
     connect_timeout: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
+    interventions: Interventions | None = None

@@ -22,7 +22,9 @@ from inspector.records import (
     BINARY,
     FACTS_OF_EVENTS,
     FRAMING,
+    INTERVENTION,
     KEPT_NOTES,
+    NOTES_OF_INTERVENTIONS,
     CloseRecord,
     EventRecord,
     FrameRecord,
@@ -339,7 +341,8 @@ class Pipeline:
             if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
                 # The stored bytes do not show these facts: a BLOB may be a text message that is not UTF-8.
                 detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
-                writer.event(session.session_id, ts_ns, frame_id, FRAMING, detail)
+                kind = FRAMING if NOTES_OF_INTERVENTIONS.isdisjoint(detail) else INTERVENTION
+                writer.event(session.session_id, ts_ns, frame_id, kind, detail)
             if frame.action is not None:
                 self.derivation.derive(session.session_id, judge.station.charge_point_id, judge.version, shown)
             if len(payload) > LARGE and frame.call is None:

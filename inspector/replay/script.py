@@ -12,7 +12,7 @@ from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import CloseRecord, OpenRecord, Record
+from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record
 from inspector.rules.context import Moment
 from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding, Severity, Side
@@ -90,6 +90,10 @@ def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
     return playable
 
 
+NOT_PLAYED = frozenset({"made_by", "to_proxy"})
+"""Notes of frames that interventions made, and of answers to them."""
+
+
 def scripts(source: str, records: Iterable[Record]) -> list[Script]:
     """Make scripts from records, with the findings of the recording."""
     feed = Feed()
@@ -100,6 +104,8 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
         number = len(scripts_by_session[open_session].frames) + 1 if open_session is not None else 0
         if number > FRAMES_LIMIT:
             raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
+        if isinstance(record, FrameRecord) and record.notes and not NOT_PLAYED.isdisjoint(record.notes):
+            continue  # no peer sent it, or it answers what no peer has sent
         session, frame, findings = feed.take(record, number)
         if session is None:
             continue

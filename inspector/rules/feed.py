@@ -7,12 +7,13 @@ findings. It stores nothing and prints nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.records import (
     BINARY,
+    EDITED,
     CloseRecord,
     EventRecord,
     FrameRecord,
@@ -26,6 +27,7 @@ from inspector.rules.context import Moment
 from inspector.rules.finding import Finding
 from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
+from inspector.rules.two_views import TwoViews
 
 FAILED_ATTEMPTS = ("rejected-upgrade", "unreachable")
 """The kinds of events that report a failed attempt to connect."""
@@ -81,6 +83,7 @@ class Feed:
         self.sessions: dict[int, SessionJudge] = {}
         """The open sessions by session number."""
         self._judges: dict[int, Judge] = {}
+        self._other_views: dict[int, Judge] = {}
         self._judging = judging
         self._before = before
         self._failed = failed
@@ -112,7 +115,11 @@ class Feed:
         if run not in self._judges:
             self._judges[run] = self.judge if not self._judges else Judge(self.settings)
         self.judge = self._judges[run]
-        session = self.judge.open(dict(record.facts), Moment(record.mono_ns, record.ts_ns))
+        facts, moment = dict(record.facts), Moment(record.mono_ns, record.ts_ns)
+        session: SessionJudge = self.judge.open(facts, moment)
+        if facts.get("relay") == EDITED:
+            other = self._other_views.setdefault(run, Judge(self.settings)).open(facts, moment)
+            session = cast(SessionJudge, TwoViews(session, other))
         self.sessions[record.session_number] = session
         if begun is not None:
             begun(session)

@@ -111,6 +111,11 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     type=Finite(0.1),
     help="Seconds that the CSMS has to accept a connection; then the charge point gets 502.",
 )
+@click.option(
+    "--interventions",
+    type=FILE,
+    help="TOML file with faults to inject: delay, drop, edit, answer, hold, close and more.",
+)
 @click.option("--rules", type=FILE, help="TOML file with severities, thresholds, allowances and values to hide.")
 @redaction_options()
 @click.option(
@@ -147,6 +152,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     Bytes pass unchanged in both directions. Ctrl-C ends the proxy: both peers get a close frame, and the last frames
     are stored. Exit code 1: some frames could not be stored.
     """
+    from inspector.interventions.interventions import Interventions
+    from inspector.interventions.rules_file import load as load_interventions
     from inspector.proxy import loop
     from inspector.proxy.console import Console
     from inspector.proxy.engine import Engine
@@ -164,6 +171,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         tuple(Route.parse(text) for text in routes),
         read_identities(identities_file) if identities_file else {},
     )
+    interventions = options["interventions"]
     queue_limit = amount("--queue-limit", options["queue_limit"], size_bytes, "64MiB or 1GB")
     if options["rotate"]:
         Rotation.parse(options["rotate"])
@@ -185,6 +193,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         handshake_timeout=options["handshake_timeout"],
         connect_timeout=options["connect_timeout"],
         allowed_hosts=options["allow_hosts"],
+        interventions=Interventions(load_interventions(interventions), interventions) if interventions else None,
     )
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)

@@ -134,8 +134,10 @@ def record(told: dict[str, Any]) -> EventRecord | FrameRecord:
 
 _NOTES: dict[str, type] = {
     **dict.fromkeys(("fragments", "compressed", "unsearched", "judged_values", "password_length"), int),
-    **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
-    **dict.fromkeys(("direction", "mended"), str),
+    **dict.fromkeys(("made_from", "later"), int),
+    **dict.fromkeys(("forwarded", "redacted", "cut", "to_proxy"), bool),
+    **dict.fromkeys(("direction", "mended", "made_by"), str),
+    **dict.fromkeys(("interventions", "not_done"), list),
 }
 
 

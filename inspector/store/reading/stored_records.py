@@ -35,7 +35,8 @@ _STEP_BACK_NS = 1_000_000_000
 """A larger step back means that the clock was set back. Smaller steps come from slewing or from two threads."""
 
 _OF_OPENING = ", ".join(f"'{kind}'" for kind in records.FACTS_OF_EVENTS)
-NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', {_OF_OPENING})"
+_OF_FRAMES = f"'{records.FRAMING}', '{records.INTERVENTION}'"
+NOT_RECORDS = f"kind NOT IN ({_OF_FRAMES}, {_OF_OPENING})"
 """The condition for events that become EventRecords; the others belong to a FrameRecord or an OpenRecord."""
 
 
@@ -307,7 +308,7 @@ def frames(
     framings = paged(
         connection,
         f"""SELECT events.id, after_frame_id, detail FROM events JOIN sessions ON sessions.id = session_id
-            WHERE kind = '{records.FRAMING}' AND after_frame_id >= {first} AND {where}
+            WHERE kind IN ({_OF_FRAMES}) AND after_frame_id >= {first} AND {where}
             AND events.id BETWEEN :low AND :high ORDER BY events.id""",
     )
     framing = next(framings, None)

@@ -1,0 +1,1 @@
+"""Interventions: rules that delay, drop, edit or inject frames between two real peers. Opens no socket."""

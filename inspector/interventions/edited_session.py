@@ -1,0 +1,267 @@
+"""Relay one session message by message, with interventions: bytes and times in, bytes out. Opens no socket."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from inspector.interventions.intervention import Intervention
+from inspector.interventions.luck import Turns
+from inspector.interventions.matching import SessionRules
+from inspector.interventions.outcome import Outcome, Outgoing, outcome_of
+from inspector.interventions.templates import Facts
+from inspector.interventions.turn_taking import CallTurns, Waiting
+from inspector.protocol.frame import Frame
+from inspector.protocol.messages import Call, CallError, CallResult
+from inspector.protocol.session import Session
+from inspector.protocol.vocabulary import Direction
+from inspector.websocket.frames import make_frame
+from inspector.websocket.messages import BINARY, CLOSE, FAULT, GAP, TEXT, Message, MessageAssembler
+
+
+class Recording(Protocol):
+    """The part of a session's recording that is used here."""
+
+    def record(self, from_charge_point: bool, messages: list[Message], /) -> None:
+        """Record messages with the current time, with the notes of `inspector.records.FrameRecord`."""
+
+    def event(self, kind: str, detail: dict[str, Any], /) -> None:
+        """Record an event of the session."""
+
+
+SENT = "sent"
+"""The event of a frame that was recorded before it was sent; `later` is the number in the frame's notes."""
+_FINAL = 0x80
+_SIDES = {True: Direction.FROM_CHARGE_POINT, False: Direction.FROM_CSMS}
+
+
+@dataclass(slots=True)
+class Held:
+    """A frame that waits for somebody to release it; `waiting.due_s` is when it goes on by itself."""
+
+    frame: Frame
+    waiting: Waiting
+
+
+@dataclass(slots=True)
+class _Way:
+    """One direction of the session."""
+
+    reader: MessageAssembler
+    calls: CallTurns
+    queue: deque[Waiting] = field(default_factory=deque)
+    overtaken: list[Waiting] = field(default_factory=list)
+    bytes_per_s: int | None = None
+    free_at_s: float = 0.0
+
+
+class EditedSession:
+    """One session whose messages rules may change.
+
+    The order of each direction is kept: a frame that waits makes later frames of its direction wait, unless a rule
+    lets them overtake it. Only CALLs may fall behind answers, while a CALL of the proxy has no answer yet. Fragments
+    are joined, and frames to the CSMS get a new mask.
+    """
+
+    def __init__(
+        self,
+        charge_point_id: str,
+        rules: SessionRules,
+        turns: Turns,
+        session: Session,
+        recording: Recording,
+        *,
+        limit: int,
+    ) -> None:
+        """Begin; messages over `limit` bytes end the session. `recording` gets all messages in order."""
+        self._charge_point_id, self.rules, self._turns = charge_point_id, rules, turns
+        self._session, self._recording = session, recording
+        self._ways = {
+            direction: _Way(MessageAssembler(limit, from_charge_point), CallTurns())
+            for from_charge_point, direction in _SIDES.items()
+        }
+        self._numbers, self._own, self._later = count(1), count(1), count(1)
+        self._recorded = 0
+        self.broken: str | None = None
+        """Why a stream cannot be read any more: the session has to end then."""
+        self.close: tuple[int, str] | None = None
+        self.reset = False
+        self.stalled_until: dict[bool, float] = {}
+        """By side (True: the charge point), until when not to read from it."""
+        self.held: dict[int, Held] = {}
+
+    def feed(self, from_charge_point: bool, data: bytes, now_s: float, ts_ns: int) -> None:
+        """Take bytes from one peer; `due` returns what to write."""
+        sender = _SIDES[from_charge_point]
+        for message in self._ways[sender].reader.feed(data):
+            opcode, payload, notes = message
+            if opcode == TEXT:
+                self._message(sender, message, now_s, ts_ns)
+                continue
+            self._note(sender, message)
+            if opcode == GAP or (opcode == FAULT and "recording" in (notes or {})):
+                self.broken = str((notes or {}).get("reason"))
+            elif opcode >= 0:
+                self._put(sender, Waiting(now_s, [(sender, _framed(sender, opcode, payload))]))
+
+    def due(self, now_s: float) -> Iterator[tuple[bool, bytes]]:
+        """Return what to write now, as (whether to the charge point, bytes)."""
+        for direction, way in self._ways.items():
+            for waiting in way.calls.expired(now_s):
+                self._put(direction, waiting)
+            while way.queue and way.queue[0].due_s <= now_s:
+                waiting = way.queue.popleft()
+                for number in [number for number, held in self.held.items() if held.waiting is waiting]:
+                    del self.held[number]
+                for number, what in waiting.later:
+                    self._recording.event(SENT, {"later": number, "what": what})
+                for towards, data in waiting.data:
+                    yield towards is Direction.FROM_CSMS, data
+
+    def next_due(self) -> float | None:
+        """Return when `due` has to be called next, None if nothing waits."""
+        times = [way.queue[0].due_s for way in self._ways.values() if way.queue]
+        times += [at for way in self._ways.values() if (at := way.calls.next_expiry()) is not None]
+        return min(times, default=None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits in either direction."""
+        return not any(way.queue or way.calls.waiting or way.overtaken for way in self._ways.values())
+
+    def send_call(
+        self, to_charge_point: bool, action: str, payload: str, made_by: str, now_s: float, ts_ns: int
+    ) -> str:
+        """Send a CALL of the proxy, and return its id; its answer is recorded but not relayed."""
+        direction = Direction.FROM_CSMS if to_charge_point else Direction.FROM_CHARGE_POINT
+        message_id = self._new_id()
+        raw = f'[2,"{message_id}","{action}",{payload}]'.encode()
+        self._send_own(Outgoing(direction, raw, made_by, is_call=True), now_s, ts_ns, None)
+        return message_id
+
+    def release(self, number: int, now_s: float) -> bool:
+        """Send a held frame on; return whether there was one with this number."""
+        held = self.held.pop(number, None)
+        if held is None:
+            return False
+        held.waiting.due_s = now_s
+        for later in self._ways[held.frame.direction].queue:
+            later.due_s = min(later.due_s, max(now_s, later.due_s if later.behind else now_s))
+        return True
+
+    def _new_id(self) -> str:
+        return f"chargesentinel-{next(self._own)}"
+
+    def _note(self, sender: Direction, message: Message) -> None:
+        self._recorded += message[0] in (TEXT, BINARY)
+        self._recording.record(sender is Direction.FROM_CHARGE_POINT, [message])
+
+    def _message(self, sender: Direction, message: Message, now_s: float, ts_ns: int) -> None:
+        _, raw, notes = message
+        frame = self._session.frame(next(self._numbers), ts_ns, ts_ns, sender, raw)
+        if isinstance(frame.message, CallResult | CallError) and self._answers_own(sender, frame, now_s):
+            self._note(sender, (TEXT, raw, {**(notes or {}), "forwarded": False, "to_proxy": True}))
+            return
+        rules = self.rules.of(frame)
+        if rules:
+            facts = Facts(ts_ns, self._charge_point_id, frame.message_id, self._turns.applied().get(rules[0].name, 0))
+            outcome = outcome_of(frame, rules, facts, self._between, self._new_id)
+        else:
+            outcome = Outcome([Outgoing(sender, raw)])
+        if outcome.stall_s is not None:
+            self.stalled_until[sender is Direction.FROM_CHARGE_POINT] = now_s + outcome.stall_s
+        if outcome.bytes_per_s is not None:
+            self._ways[sender].bytes_per_s = outcome.bytes_per_s
+        self.close, self.reset = outcome.close or self.close, outcome.reset or self.reset
+        self._send_on(frame, outcome, notes, now_s, ts_ns)
+
+    def _answers_own(self, sender: Direction, frame: Frame, now_s: float) -> bool:
+        """Note an answer; return whether its CALL was the proxy's."""
+        own, turns = self._ways[sender.opposite].calls.answered(frame.message_id, now_s)
+        for waiting in turns:
+            self._put(sender.opposite, waiting)
+        return own
+
+    def _send_on(self, frame: Frame, outcome: Outcome, notes: dict[str, Any] | None, now_s: float, ts_ns: int) -> None:
+        """Record a frame and those made from it, and send what the rules have left."""
+        sender = frame.direction
+        waiting = Waiting(now_s + outcome.delay_s + (outcome.hold_s or 0.0), [], outcome.behind)
+        is_call = isinstance(frame.message, Call) and any(one.direction is sender for one in outcome.frames)
+        later = bool(waiting.due_s > now_s or outcome.behind) or self._must_wait(sender, is_call)
+        told = dict(notes or {})
+        if outcome.did:
+            told["interventions"] = [list(did) for did in outcome.did]
+        if outcome.failed:
+            told["not_done"] = [list(failed) for failed in outcome.failed]
+        if not any(one.made_by is None for one in outcome.frames):
+            told["forwarded"] = False
+        elif later:
+            told["later"] = self._number(waiting, frame)
+        self._note(sender, (TEXT, frame.raw, told or None))
+        came = self._recorded
+        for one in outcome.frames:
+            if one.is_call:
+                self._send_own(one, waiting.due_s, ts_ns, self._recorded + 1 - came)
+                continue
+            if one.made_by is not None:
+                made = {"made_by": one.made_by, "made_from": self._recorded + 1 - came}
+                made |= {"later": self._number(waiting, frame)} if later else {}
+                self._note(one.direction, (TEXT, one.raw, made))
+            waiting.data.append((one.direction, _framed(one.direction, TEXT, one.raw)))
+        if not waiting.data:
+            return
+        if outcome.hold_s is not None:
+            self.held[frame.frame_id] = Held(frame, waiting)
+        if not is_call or self._ways[sender].calls.may_send(frame.message_id, waiting, False):
+            self._put(sender, waiting)
+
+    def _send_own(self, one: Outgoing, due_s: float, ts_ns: int, made_from: int | None) -> None:
+        """Record a CALL of the proxy, and send it when its turn comes."""
+        waiting = Waiting(due_s, [(one.direction, _framed(one.direction, TEXT, one.raw))])
+        call = self._session.frame(next(self._numbers), ts_ns, ts_ns, one.direction, one.raw)
+        notes: dict[str, Any] = {"made_by": one.made_by, "later": self._number(waiting, call)}
+        if made_from is not None:
+            notes["made_from"] = made_from
+        self._note(one.direction, (TEXT, one.raw, notes))
+        if self._ways[one.direction].calls.may_send(call.message_id, waiting, True):
+            self._put(one.direction, waiting)
+
+    def _must_wait(self, direction: Direction, is_call: bool) -> bool:
+        way = self._ways[direction]
+        return bool(way.queue or way.bytes_per_s) or (is_call and way.calls.must_wait(False))
+
+    def _number(self, waiting: Waiting, frame: Frame) -> int:
+        number = next(self._later)
+        what = {Call: "CALL", CallResult: "CALLRESULT", CallError: "CALLERROR"}.get(type(frame.message), "frame")
+        waiting.later.append((number, f"{frame.action or ''} {what}".strip()))
+        return number
+
+    def _put(self, sender: Direction, waiting: Waiting) -> None:
+        way = self._ways[sender]
+        if waiting.behind:
+            way.overtaken.append(waiting)
+            return
+        if way.queue:  # what came later goes out later
+            waiting.due_s = max(waiting.due_s, way.queue[-1].due_s)
+        if way.bytes_per_s:
+            waiting.due_s = max(waiting.due_s, way.free_at_s)
+            way.free_at_s = waiting.due_s + sum(len(data) for _, data in waiting.data) / way.bytes_per_s
+        way.queue.append(waiting)
+        for one in way.overtaken:
+            one.behind -= 1
+        for one in [one for one in way.overtaken if one.behind <= 0]:
+            way.overtaken.remove(one)
+            one.due_s = max(one.due_s, waiting.due_s)
+            way.queue.append(one)
+
+    def _between(self, rule: Intervention, low: float, high: float) -> float:
+        return self._turns.between(rule, self._charge_point_id, low, high)
+
+
+def _framed(direction: Direction, opcode: int, payload: bytes) -> bytes:
+    mask = os.urandom(4) if direction is Direction.FROM_CHARGE_POINT else None
+    return make_frame(_FINAL | opcode, payload[:125] if opcode >= CLOSE else payload, mask)
