@@ -18,7 +18,7 @@ from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, tr
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _EMPTY = {"idToken": "", "type": "NoAuthorization"}
 _CERTIFICATE = {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
-_TAG = re.compile(r"([A-Za-z]{2,3}|[xi])(-[A-Za-z0-9]{1,8})*")
+LANGUAGE_TAG = re.compile(r"([A-Za-z]{2,3}|[xi])(-[A-Za-z0-9]{1,8})*")
 """The form of a language tag; no language has a name of more than three letters."""
 _CANCELLED = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
 """Statuses of a token whose contract is no longer valid, although its certificate is."""
@@ -131,7 +131,7 @@ class Authorization2x(Topic):
         for pointer, info in _infos(frame):
             for name in ("language1", "language2"):
                 told = string(info, name)
-                if told is not None and not _TAG.fullmatch(told):
+                if told is not None and not LANGUAGE_TAG.fullmatch(told):
                     return Fault(f"{name} is {told[:8]!r}, which is not a language tag", f"{pointer}/{name}")
         return None
 

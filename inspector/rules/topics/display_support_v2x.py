@@ -9,12 +9,17 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
+from inspector.rules.topics.authorization_v2x import LANGUAGE_TAG
 from inspector.rules.topics.display_kept_v2x import KeptMessages, shown
 from inspector.rules.topics.example_frames import NOW, cp, script
 
 _CONTROLLER = "DisplayMessageCtrlr"
 _SUPPORTED = {"priority": "SupportedPriorities", "state": "SupportedStates", "format": "SupportedFormats"}
 """The variable that lists the values of each member that a station supports."""
+
+
+_GREETING = {"format": "UTF8", "content": "Hello"}
 
 
 def _reported(name: str, value: str = "", **limits: Any) -> str:
@@ -37,6 +42,7 @@ class DisplaySupport(Topic):
         self._languages: frozenset[str] = frozenset()
         self._most: float | None = None
         self._kept = self.station.topic(KeptMessages)
+        self._model = self.station.topic(DeviceModel)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -44,7 +50,7 @@ class DisplaySupport(Topic):
         result("SetDisplayMessage"),
         title="A display message that the station does not support is accepted",
         severity=Severity.WARNING,
-        spec="OCPP 2.x O01.FR.01 to O01.FR.03, O02.FR.03 to O02.FR.05; OCPP 2.1 O01.FR.18",
+        spec="OCPP 2.x O01.FR.01 to O01.FR.03, O02.FR.03 to O02.FR.05; OCPP 2.1 O01.FR.18, O01.FR.19",
         remedy="Answer NotSupportedPriority, NotSupportedState, NotSupportedMessageFormat or LanguageNotSupported.",
         bad=script(_reported("SupportedPriorities", "InFront,NormalCycle"), shown(priority="AlwaysFront")),
         good=script(_reported("SupportedPriorities", "InFront,NormalCycle"), shown(priority="InFront")),
@@ -63,11 +69,34 @@ class DisplaySupport(Topic):
             listed = [one.strip() for one in (told or "").split(",")]
             if told and value not in listed:
                 return Fault(f"{name} is {value}; {_SUPPORTED[name]} is {told[:60]}", "/2/status", key=name)
+        default = self._model.get(_CONTROLLER, "Language")
+        if "messageExtra" in info and self._model.whole and (default is None or not default.listed):
+            return Fault("messageExtra is accepted, but the station has no variable Language", "/2/status", key="extra")
         for text in texts if self._languages else ():
             language = string(text, "language")
             if language is not None and language.lower() not in self._languages:
                 known = ", ".join(sorted(self._languages))
                 return Fault(f"language is {language[:8]}; supported are {known[:60]}", "/2/status", key="language")
+        return None
+
+    @rule(
+        "display.language",
+        call("SetDisplayMessage"),
+        title="The language of a display message is not a language tag",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O01.FR.17, O02.FR.12",
+        remedy="Give the language as a tag of RFC 5646, such as en or en-US.",
+        bad=script(shown("Rejected", message=_GREETING | {"language": "en_US"})),
+        good=script(shown(message=_GREETING | {"language": "en-US"})),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def language(self, frame: Frame) -> Faults:
+        info = member(frame.payload, "message")
+        for text in (member(info, "message"), *elements(info, "messageExtra")):
+            told = string(text, "language")
+            if told is not None and not LANGUAGE_TAG.fullmatch(told):
+                return Fault(f"language is {told[:20]!r}; expected a tag such as en-US", "/3/message", key=told[:20])
         return None
 
     @rule(

@@ -6,11 +6,11 @@ import base64
 import binascii
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import member, string
+from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.topics.example_frames import Payload, cp, csms, script
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
 
 _WEEK_S = 7 * 86400.0
 _HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "1"}
@@ -27,6 +27,12 @@ def _status(answer: str | None = REFUSED, status: str = "Accepted") -> str:
 
 def _signed(kind: str = "V2GCertificate") -> str:
     return csms("CertificateSigned", {"certificateChain": "-----BEGIN CERTIFICATE-----", "certificateType": kind})
+
+
+def _chain(status: str, source: str = "CRL") -> str:
+    asked = [{"certificateHashData": _HASH, "source": "CRL", "urls": ["http://crl.example"]}]
+    told = [{"certificateHashData": _HASH, "source": source, "status": status, "nextUpdate": NOW}]
+    return cp("GetCertificateChainStatus", {"certificateStatusRequests": asked}, {"certificateStatus": told})
 
 
 def _serial(payload: Payload) -> str | None:
@@ -92,6 +98,32 @@ class CertificateStatus(Topic):
         if frame.payload.get("status") != "Failed" or not frame.payload.get("ocspResult"):
             return None
         return Fault("the status is Failed, but ocspResult is given", "/2/status")
+
+    @rule(
+        "certificate.crl-status",
+        result("GetCertificateChainStatus"),
+        title="A status comes from another source than was requested, or is none that a CRL can give",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 M07.FR.05 to M07.FR.07",
+        remedy="Answer each certificate from the requested source; by CRL it is Good, Revoked or Failed.",
+        bad=script(_chain("Unknown")),
+        good=script(_chain("Revoked")),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def crl_status(self, frame: Frame) -> Faults:
+        sources: dict[str, set[str | None]] = {}
+        for entry in elements(frame.request, "certificateStatusRequests"):
+            serial = str(member(entry, "certificateHashData").get("serialNumber"))
+            sources.setdefault(serial, set()).add(string(entry, "source"))
+        for index, entry in enumerate(elements(frame.payload, "certificateStatus")):
+            serial, source = str(member(entry, "certificateHashData").get("serialNumber")), string(entry, "source")
+            at = f"/2/certificateStatus/{index}"
+            if source not in sources.get(serial, {source}):
+                return Fault(f"the source is {source}, which was not requested", f"{at}/source", key=serial[:40])
+            if source == "CRL" and entry.get("status") == "Unknown":
+                return Fault("the status is Unknown; a CRL says Good or Revoked", f"{at}/status", key=serial[:40])
+        return None
 
     not_asked = Promise(
         "certificate.ocsp-not-asked",

@@ -178,7 +178,7 @@ class OpenStreams21(Topic):
         DEADLINE,
         title="An open event stream sends nothing",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 N15.FR.06",
+        spec="OCPP 2.1 N15.FR.06, N14.FR.03",
         remedy="Send NotifyPeriodicEventStream each time params.interval has passed.",
         bad=script(_opened(), "+ 5m"),
         good=script(_opened(), "+ 1m", _sent(), "+ 1m"),
