@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.browse.views.time_range import TimeRange, time_marks, top_of
+from inspector.records import EventRecord
 from tests.browse import faulty
 from tests.browse.charging import Recording
 from tests.browse.conftest import Get, client
@@ -111,6 +112,33 @@ async def test_the_dashboards_count_what_the_queries_count(several: Path, ask: G
         assert sorted(map(str, mine)) == sorted(map(str, told)), name
     cells = (await ask("/ocpp/findings-by-make-and-rule.json?_shape=array&_size=max")).json()
     assert sum(row["times"] for row in cells) == sum(sum(make["times"]) for make in board["matrix"]["makes"])
+
+
+async def test_a_failed_attempt_is_not_of_the_charge_point_without_a_name(tmp_path: Path) -> None:
+    """A session without a charge point id has a make; findings outside of any session have none."""
+    recording = faulty.Recording(tmp_path / "nameless.db")
+    link = recording.connect("")
+    link.boot("Nameless", "N1")
+    link.call("StatusNotification", {"connectorId": 1, "errorCode": "Error", "status": "Available"}, {})
+    link.close()
+    heads = [["Connection", "Upgrade"], ["Upgrade", "websocket"], ["Sec-WebSocket-Version", "13"]]
+    heads += [["Sec-WebSocket-Key", "a"], ["Sec-WebSocket-Protocol", "OCPP1.6"]]
+    for _ in range(4):
+        refused = {"charge_point_id": "CP-X", "status": 400, "request_headers": heads}
+        recording.wait(1)
+        recording.pipeline.take(EventRecord(0, recording.now, recording.now, "rejected-upgrade", refused))
+    get = client(recording.finish())
+    cells = (await get("/ocpp/findings-by-make-and-rule.json?_shape=array")).json()
+    board = (await get("/ocpp/-/dashboards.json")).json()
+    rules = [each["rule_id"] for each in board["matrix"]["rules"]]
+    mine = {
+        (make["vendor"], rule): times
+        for make in board["matrix"]["makes"]
+        for rule, times in zip(rules, make["times"], strict=True)
+        if times
+    }
+    assert mine == {(row["vendor"], row["rule_id"]): row["times"] for row in cells}
+    assert {vendor for vendor, _ in mine} == {"Nameless", "?"}
 
 
 @given(since=st.integers(10**18, 2 * 10**18), long=st.integers(10**7, 10**17))

@@ -15,6 +15,7 @@ FINDINGS = """SELECT f.severity, f.rule_id, f.side, f.count, f.frame_id, f.ts_ns
 FROM findings f LEFT JOIN sessions s ON s.id = f.session_id"""
 MAKES = "SELECT charge_point_id, vendor, model, firmware FROM charge_points"
 MOST = 100
+_UNKNOWN = (None, None, None)
 
 type Row = dict[str, Any]
 type _Found = tuple[str, str, str, int, int | None, int, int | None, str | None]
@@ -56,11 +57,11 @@ class _Group:
 
 def grouped(found: Iterable[_Found], makes: Iterable[tuple[str, str | None, str | None, str | None]]) -> Groups:
     """Group the rows of FINDINGS; `makes` are those of MAKES."""
-    known = {name: (vendor, model, firmware) for name, vendor, model, firmware in makes}
+    known: dict[str | None, tuple[str | None, ...]] = {name: tuple(make) for name, *make in makes}
     rules, models, points, cells = (defaultdict[Any, _Group](_Group) for _ in range(4))
     for row in found:
         severity, rule, side, *_, point = row
-        vendor, model, firmware = (text or "?" for text in known.get(point or "", (None, None, None)))
+        vendor, model, firmware = ("?" if text is None else text for text in known.get(point, _UNKNOWN))
         rules[rule, severity, side].add(row)
         models[vendor, model, firmware].add(row)
         points[point].add(row)
@@ -94,7 +95,7 @@ def grouped(found: Iterable[_Found], makes: Iterable[tuple[str, str | None, str 
         _worst(
             {
                 "charge_point_id": point,
-                **dict(zip(("vendor", "model"), known.get(point or "", (None, None, None)), strict=False)),
+                **dict(zip(("vendor", "model"), known.get(point, _UNKNOWN), strict=False)),
                 **one.by_severity(),
                 "rules": len(one.rules),
                 "last_seen_ns": one.last_ns,
