@@ -1,7 +1,7 @@
 """Common parts of rules: a member that an answer must have, a message that must follow a promise, remembered ids.
 
 A rule made from these parts states its facts like any other rule; see `inspector.rules.rule`. The parts use limited
-memory, and the messages that keep a promise are judged only while a promise is open.
+memory, and a rule listens to the messages that keep a promise only after the first promise.
 """
 
 from __future__ import annotations
@@ -132,19 +132,17 @@ class Promise:
         promise, state = self, f"_open_{name}"
 
         def opened(topic: Any, number: int, one: _Open) -> None:
-            waiting: dict[int, _Open] = vars(topic).setdefault(state, {})
-            if not waiting:
+            if state not in vars(topic):  # once it listens it goes on: to look up listeners again takes far longer
+                vars(topic)[state] = {}
                 topic.station.refresh_listeners()
+            waiting: dict[int, _Open] = vars(topic)[state]
             waiting[number] = one
             if len(waiting) > PROMISES_LIMIT:
                 del waiting[next(iter(waiting))]
 
         def dropped(topic: Any, number: int) -> _Open | None:
             waiting: dict[int, _Open] = vars(topic).get(state, {})
-            one = waiting.pop(number, None)
-            if one is not None and not waiting:
-                topic.station.refresh_listeners()
-            return one
+            return waiting.pop(number, None)
 
         def asked(topic: Any, frame: Frame) -> None:
             opened(topic, frame.frame_id, _Open())
@@ -165,6 +163,8 @@ class Promise:
             dropped(topic, frame.call.frame_id if frame.call is not None else -1)
 
         def sent(topic: Any, frame: Frame) -> None:
+            if not vars(topic).get(state):
+                return
             given = promise.keeps(topic, frame)
             keys = given if isinstance(given, list) else [given]
             for number, one in list(vars(topic).get(state, {}).items()):
@@ -191,5 +191,5 @@ class Promise:
         if self.early:
             setattr(owner, f"{name}_asked", track(*call(*self.actions), versions=versions)(asked))
             setattr(owner, f"{name}_refused", track(*refusal(*self.actions), versions=versions)(refused))
-        keep = track(*self.kept_by, versions=versions, dormant=lambda topic: not vars(topic).get(state))
+        keep = track(*self.kept_by, versions=versions, dormant=lambda topic: state not in vars(topic))
         setattr(owner, f"{name}_sent", keep(sent))
