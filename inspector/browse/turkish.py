@@ -317,8 +317,8 @@ TURKISH: dict[str, str] = ENDINGS | {
     "in 2.": "2.",
     "Errors per 1,000 frames": "1.000 çerçevede hata",
     "No findings": "Bulgu yok",
-    "more are not drawn: their input has no times, or they come after the first thousand of their finding": (
-        "tanesi çizilmedi: girdisinde saat yok ya da bulgusunun ilk bininden sonra geliyor"
+    "more are not drawn: they share a frame, have no time, or come after the first thousand of a finding": (
+        "tanesi çizilmedi: başka biriyle aynı çerçevede, saati yok ya da bulgusunun ilk bininden sonra geliyor"
     ),
     "whoever sent the frame": "çerçeveyi gönderen",
     "Connections by charge point": "İstasyona göre bağlantılar",
