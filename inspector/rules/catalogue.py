@@ -122,13 +122,16 @@ from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
+from inspector.rules.topics.smart_charging.unsupported_v2x import UnusableProfiles2x
 from inspector.rules.topics.smart_charging.v2x_modes_v21 import Modes21
 from inspector.rules.topics.smart_charging.v2x_needs_v21 import TwoWayNeeds21
 from inspector.rules.topics.tariffs.answers_v21 import TariffAnswers21
 from inspector.rules.topics.tariffs.costs_v21 import Costs21
 from inspector.rules.topics.tariffs.events_v21 import TariffEvents21, TariffMessages2x
+from inspector.rules.topics.tariffs.final_costs_v21 import FinalCosts21
 from inspector.rules.topics.tariffs.in_force_v21 import TariffsInForce21
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs
+from inspector.rules.topics.tariffs.problem_v21 import TariffProblem21
 from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
@@ -212,6 +215,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ChargingProfiles,
     SchedulePeriods,
     ReportedProfiles,
+    UnusableProfiles2x,
     RunningProfiles21,
     ExternalLimits,
     CompositeSchedules,
@@ -276,8 +280,10 @@ TOPICS: tuple[type[Topic], ...] = (
     TariffsInForce21,
     TariffEvents21,
     TariffMessages2x,
+    FinalCosts21,
     Costs21,
     Totals2x,
+    TariffProblem21,
     BatterySwaps21,
     BatterySlots21,
     BatteryCharging21,

@@ -14,7 +14,7 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule
+from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 
 LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 64, OcppVersion.V21: 64}
@@ -22,6 +22,8 @@ LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 64, OcppVersion.V21: 
 
 A 2.x station may state a lower maxLimit of BasicAuthPassword, but not below 40 (errata 2025-09).
 """
+PASSWORDS_LIMIT = 5
+"""So many of the latest passwords are remembered, in memory only."""
 OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
 
 _COMMON_EVENTS = frozenset(
@@ -63,6 +65,11 @@ _SET_PASSWORD = (
     '"variable":{"name":"BasicAuthPassword"}}]}]\n> [3,"k",{"setVariableResult":[{"attributeStatus":"Accepted",'
     '"component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]'
 )
+_KEY = "0123456789abcdef0123456789abcdef"
+_CHANGED = (
+    '> [2,"e","SecurityEventNotification",{"type":"ReconfigurationOfSecurityParameters",'
+    '"timestamp":"2026-01-01T12:00:00Z","techInfo":"changed: %s"}]\n< [3,"e",{}]'
+)
 _PROFILE = {
     "1.6": '< [2,"p","GetConfiguration",{"key":["SecurityProfile"]}]\n'
     '> [3,"p",{"configurationKey":[{"key":"SecurityProfile","readonly":false,"value":"2"}]}]\n'
@@ -84,6 +91,7 @@ class Security(Topic):
 
     def setup(self) -> None:
         self._longest: int | None = None  # the maxLimit of BasicAuthPassword
+        self._passwords: list[str] = []  # the latest passwords that the CSMS has set
         self._known = self.station.topic(ConfigurationState)
 
     @rule(
@@ -213,7 +221,7 @@ class Security(Topic):
         for index, entry in enumerate(elements(payload, "configurationKey")):
             # A shorter value is not a key: 1.6 allows an unrelated value in its place (OCPP-J 6.2.2).
             told = str(entry.get("value") or "")
-            if (string(entry, "key") or "").lower() == "authorizationkey" and len(told) >= SHORTEST_PASSWORD:
+            if _is_key(entry) and len(told) >= SHORTEST_PASSWORD:
                 return Fault("the value of AuthorizationKey is reported", f"/2/configurationKey/{index}/value")
         for index, entry in enumerate(elements(payload, "getVariableResult")):
             if _is_password(entry) and entry.get("attributeValue"):
@@ -250,6 +258,31 @@ class Security(Topic):
         index = next((index for index, entry in entries if _is_password(entry)), 0)
         pointer = f"/3/setVariableData/{index}/attributeValue"
         return Fault(f"BasicAuthPassword is set to {length} characters; {required}", pointer)
+
+    @track(call("ChangeConfiguration", "SetVariables"))
+    def password_set(self, frame: Frame) -> None:
+        given = [frame.payload.get("value")] if _is_key(frame.payload) else []
+        given += [one.get("attributeValue") for one in elements(frame.payload, "setVariableData") if _is_password(one)]
+        for one in given:
+            if type(one) is str and len(one) >= SHORTEST_PASSWORD and one.strip("*"):
+                self._passwords = [*self._passwords[1 - PASSWORDS_LIMIT :], one.lower()]
+
+    @rule(
+        "security.password-disclosed",
+        call("SecurityEventNotification"),
+        title="A security event has a password in its text",
+        severity=Severity.ERROR,
+        spec="A01.FR.12 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Log that the password has changed, but never the password: neither in techInfo nor in log files.",
+        bad={"1.6": f"{_SET_KEY % _KEY}\n{_CHANGED % _KEY}", "2x": f"{_SET_PASSWORD % _KEY}\n{_CHANGED % _KEY}"},
+        good={"1.6": f"{_SET_KEY % _KEY}\n{_CHANGED % 'key'}", "2x": f"{_SET_PASSWORD % _KEY}\n{_CHANGED % 'key'}"},
+        side=Side.CHARGE_POINT,
+    )
+    def password_disclosed(self, frame: Frame) -> Faults:
+        text = (string(frame.payload, "techInfo") or "").lower()
+        if not any(one in text for one in self._passwords):
+            return None
+        return Fault("techInfo has a password that the CSMS has set", "/3/techInfo")
 
     @rule(
         "security.profile-lowered",
@@ -307,6 +340,10 @@ class Security(Topic):
 
 def _is_hex(session: SessionContext) -> bool:
     return session.facts.get("auth_password_form") == "hexadecimal"
+
+
+def _is_key(entry: dict[str, Any]) -> bool:
+    return (string(entry, "key") or "").lower() == "authorizationkey"
 
 
 def _is_password(entry: dict[str, Any]) -> bool:

@@ -245,6 +245,14 @@ class Modes21(Topic):
             at, modes = f"/3/chargingProfile/{index}", _modes_of({"chargingProfile": one})
             if wrong := sorted(mode for mode in modes if mode not in EXTERNAL):
                 return Fault(f"a profile of an external system with the operationMode {wrong[0]}", at)
+            if one.get("chargingProfileKind") == "Dynamic":
+                if "ChargingOnly" in modes:
+                    text = "a Dynamic profile of an external system with the operationMode ChargingOnly"
+                    return Fault(text, at, key="dynamic")
+                schedules = elements(one, "chargingSchedule")
+                count = sum(len(elements(schedule, "chargingSchedulePeriod")) for schedule in schedules)
+                if count > 1:
+                    return Fault(f"a Dynamic profile of an external system with {count} periods", at, key="periods")
             if modes & {"ExternalLimits", "ExternalSetpoint"} and one.get("chargingProfileKind") == "Recurring":
                 return Fault("a profile of an external system of kind Recurring", at, key="kind")
         return None

@@ -14,6 +14,7 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, Payload, script, transaction_event
 from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended
+from inspector.rules.topics.tariffs.final_costs_v21 import FinalCosts21
 from inspector.rules.topics.tariffs.known_v21 import PARTS, KnownTariffs, changed, default, enabled, prices, tariff
 
 _USAGE = {"energy": "energy", "chargingTime": "chargingTime", "idleTime": "idleTime"}
@@ -56,6 +57,7 @@ class Costs21(Topic):
         self._reserved: Known[str, None] = Known()  # transactions that use a reservation
         self._told: Known[str, tuple[int, int]] = Known()  # by transaction: when costs came last, and their connection
         self._known = self.station.topic(KnownTariffs)
+        self._final = self.station.topic(FinalCosts21)
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
 
@@ -98,6 +100,7 @@ class Costs21(Topic):
                 aside(self.tax, told),
                 aside(self.failure, told),
                 aside(self.old_tariff, told, name, frame),
+                aside(self._final.outdated, payload),
             ]
             faults = [each for each in wrong if each is not None]
             late = self._interval(frame, name, kind)

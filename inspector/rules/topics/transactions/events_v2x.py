@@ -133,10 +133,11 @@ class TransactionEvents2x(Topic):
         DEADLINE,
         title="A sequence number is missing",
         severity=Severity.ERROR,
-        spec="OCPP 2.x part 2, E 1.3.2.1 and E04.FR.07, E01.FR.07, E02.FR.07, E03.FR.06, E04.FR.04, E05.FR.04, "
-        "E06.FR.14, E07.FR.11, E08.FR.08, E09.FR.04, E10.FR.03; queued while offline: E04.FR.01, E04.FR.02, E08.FR.05, "
-        "E08.FR.06, E11.FR.01, E12.FR.01",
-        remedy="Increase seqNo by one with every event; only Updated events from an offline period may be dropped.",
+        spec="OCPP 2.x part 2, E 1.3.2.1 and E04.FR.07, E04.FR.08, J02.FR.13, E01.FR.07, E02.FR.07, E03.FR.06, "
+        "E04.FR.04, E05.FR.04, E06.FR.14, E07.FR.11, E08.FR.08, E09.FR.04, E10.FR.03; queued while offline: "
+        "E04.FR.01, E04.FR.02, E08.FR.05, E08.FR.06, E11.FR.01, E12.FR.01",
+        remedy="Increase seqNo by one with every event. Low on memory, drop every second Updated of a time "
+        "offline and nothing else.",
         bad=_event("Started", 0) + _event("Updated", 2) + "+ 5m",
         good=_event("Started", 0) + _event("Updated", 2) + _event("Updated", 1) + "+ 5m",
         versions=V2X,
@@ -155,7 +156,8 @@ class TransactionEvents2x(Topic):
         # Low on memory, a station may drop every other Updated of a time offline (E04.FR.07, E04.FR.08).
         thinned = all(one + 1 != other for one, other in pairwise(missing))
         severity = (Severity.INFO if thinned else Severity.WARNING) if dropped else None
-        return Fault(text, "/3/seqNo", severity=severity, frame=frame, key=event.transaction.transaction_id)
+        key = f"{event.transaction.transaction_id} {severity or ''}"  # an excused gap must not hide another one
+        return Fault(text, "/3/seqNo", severity=severity, frame=frame, key=key)
 
     @rule(
         "transaction-event.sequence-reused",
