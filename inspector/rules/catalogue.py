@@ -68,6 +68,7 @@ from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
+from inspector.rules.topics.metering.signed_v2x import SignedValues2x
 from inspector.rules.topics.monitoring.accepted import MonitorAnswers
 from inspector.rules.topics.monitoring.events import Events2x
 from inspector.rules.topics.monitoring.installed import InstalledMonitors
@@ -136,6 +137,7 @@ from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
+from inspector.rules.topics.transactions.commands_v2x import Commands2x
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
@@ -191,11 +193,13 @@ TOPICS: tuple[type[Topic], ...] = (
     Points2x,
     Attempts2x,
     States2x,
+    Commands2x,
     SampledValues,
     EnergyAndPower,
     MeterBounds16,
     ConfiguredValues16,
     Measurands2x,
+    SignedValues2x,
     ClockAligned2x,
     Registers,
     Samples16,

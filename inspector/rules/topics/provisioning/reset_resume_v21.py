@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.durations import duration
-from inspector.rules.fields import integer, member, string
+from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, result, rule, track
@@ -25,10 +25,17 @@ _BOOT = boot_2x("RemoteReset") + status_2x("Occupied").replace('"#"', '"status"'
 _RESUMED = transaction_event("Updated", "TxResumed", 2, {"chargingState": "EVConnected"})
 _OTHER_STATE = transaction_event("Updated", "TxResumed", 2, {"chargingState": "Charging"})
 _OWN_STATE = _RESUMED
+SAMPLES = frozenset({"MeterValuePeriodic", "MeterValueClock"})
+"""The triggers of events about a moment in which the charging state is as reported."""
 _PROFILE = sent(profile("TxProfile", transactionId="t1"))
 _NOT_KEPT = variable_2x("SmartChargingCtrlr", "ChargingProfilePersistence", "false").replace(
     '"ChargingProfilePersistence"', '"ChargingProfilePersistence","instance":"TxProfile"'
 )
+
+
+def _sample(state: str, second: int) -> str:
+    at = {"timestamp": f"2026-01-01T12:{second // 60:02}:{second % 60:02}Z"}
+    return transaction_event("Updated", "MeterValuePeriodic", 2, {"chargingState": state}, **at)
 
 
 class ResetResume21(Topic):
@@ -43,6 +50,7 @@ class ResetResume21(Topic):
         self._evidence = self.station.topic(Observation)
         self._due: Known[str, str | None] = Known()  # by id of a transaction to resume: its charging state before
         self._reset: Frame | None = None  # the answer that has accepted the reset
+        self._stopped_s: Known[str, float] = Known()  # by id: the time of its event with ResetCommand, until a boot
         self._profiles: Known[str, None] = Known()  # ids of transactions whose profile the CSMS must send again
 
     @rule(
@@ -94,6 +102,7 @@ class ResetResume21(Topic):
 
     @track(result("BootNotification"), dormant=lambda topic: not topic._due)
     def booted(self, frame: Frame) -> None:
+        self._stopped_s.clear()
         if frame.payload.get("status") == "Accepted" and self._reset is not None:
             self.station.deadline(frame, self.settings.effect_timeout_s, self.not_resumed, self._reset)
 
@@ -121,6 +130,35 @@ class ResetResume21(Topic):
         return Fault(
             f"transaction {left[0][:36]} has not reported TxResumed within {wait}", frame=promised, key=left[0]
         )
+
+    @rule(
+        "reset.still-charges",
+        call("TransactionEvent"),
+        title="A car still charges after Reset(ImmediateAndResume) was announced for its transaction",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 B13.FR.10, B13.FR.20",
+        remedy="Stop the energy transfer after the event with ResetCommand, until the transaction is resumed.",
+        bad=script(started(), _RESET, _ANNOUNCED, _sample("Charging", 60)),
+        good=script(started(), _RESET, _ANNOUNCED, _sample("SuspendedEVSE", 60)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._due,
+    )
+    def still_charges(self, frame: Frame) -> Faults:
+        event = self._transactions.event
+        name = event.transaction.transaction_id if event is not None else ""
+        at = seconds(event.timestamp) if event is not None else None
+        if event is None or at is None or name not in self._due:
+            return None
+        if event.trigger == "ResetCommand":
+            self._stopped_s.note(name, at)
+            return None
+        passed = at - self._stopped_s.get(name, at)
+        charges = event.info.get("chargingState") == "Charging" and event.trigger in SAMPLES
+        if not charges or passed < self.settings.answer_timeout_s:
+            return None
+        text = f"{event.transaction} still charges {duration(passed)} after the event with ResetCommand"
+        return Fault(text, "/3/transactionInfo/chargingState", key=name)
 
     @rule(
         "reset.resumed-state",

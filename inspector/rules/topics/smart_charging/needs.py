@@ -13,6 +13,8 @@ from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import Payload, cp, script, started, transaction_event
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
+SOON_S = 60
+"""A CSMS that sends a profile within this time after the needs has been able to make one; the car waits as long."""
 _POWER = {"maxChargePower": 11000, "maxDischargePower": 0}
 _DC = {"evMaxCurrent": 200, "evMaxVoltage": 400}
 
@@ -61,6 +63,7 @@ class ChargingNeeds(Topic):
     def setup(self) -> None:
         self._needs: Known[int, Payload] = Known()  # by EVSE: the needs of its transaction
         self._processing: Known[int, Frame] = Known()  # by EVSE: the answer that has promised a profile for later
+        self._unable: Known[int, Frame] = Known()  # by EVSE: the answer NoChargingProfile
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -124,6 +127,32 @@ class ChargingNeeds(Topic):
         if frame.payload.get("status") != "NoChargingProfile" or not old or "controlMode" in told:
             return None
         return Fault("NoChargingProfile, though the needs are those of ISO 15118-2; expected Rejected", "/2/status")
+
+    @rule(
+        "needs.profile-after-all",
+        call("SetChargingProfile"),
+        title="The CSMS answers NoChargingProfile, but sends a charging profile within a minute",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K18.FR.03, K18.FR.04, K18.FR.05, K19.FR.03, K19.FR.04, K19.FR.05",
+        remedy="Answer Accepted where a profile can be sent, and Processing where it takes longer.",
+        bad=script(started(), needs("NoChargingProfile"), given()),
+        good=script(started(), needs("Processing"), given()),
+        versions=V21,
+        side=Side.CSMS,
+        dormant=lambda topic: not topic._unable,
+    )
+    def profile_after_all(self, frame: Frame) -> Faults:
+        evse, one = integer(frame.payload, "evseId") or 0, member(frame.payload, "chargingProfile")
+        answer = self._unable.get(evse)
+        if answer is None or one.get("chargingProfilePurpose") != "TxProfile":
+            return None
+        passed = (frame.mono_ns - answer.mono_ns) / 1e9
+        del self._unable[evse]
+        self.station.refresh_listeners()
+        if passed > SOON_S:
+            return None
+        text = f"NoChargingProfile was answered for EVSE {evse}, but a TxProfile comes {passed:.0f} s later"
+        return Fault(text, "/3/chargingProfile", key=str(evse))
 
     slow = Promise(
         "profile.sent-late",
@@ -272,6 +301,9 @@ class ChargingNeeds(Topic):
                 "rejected": status == "Rejected" and mode is not None,
             },
         )
+        self._unable.pop(evse, None)
+        if status == "NoChargingProfile" and mode is not None:
+            self._unable.note(evse, frame)
         self._processing.pop(evse, None)
         if status == "Processing":
             self._processing.note(evse, frame)
@@ -284,6 +316,8 @@ class ChargingNeeds(Topic):
     @track(call("TransactionEvent"), dormant=lambda topic: not topic._needs)
     def transaction_ended(self, frame: Frame) -> None:
         evse = self.stopped(frame)
+        if evse is not None:
+            self._unable.pop(evse, None)
         if evse is not None and self._needs.pop(evse, None) is not None and not self._needs:
             self.station.refresh_listeners()
 
@@ -292,3 +326,4 @@ class ChargingNeeds(Topic):
         if not session.from_start:
             self._needs.clear()  # the transaction may have ended
             self._processing.clear()
+            self._unable.clear()

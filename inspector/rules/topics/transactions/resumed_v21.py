@@ -54,6 +54,8 @@ class Resumed21(Topic):
         self._limited: Known[str, None] = Known()  # transactions with an accepted TxProfile
         self._heard_s: float | None = None  # when the last connection was heard of last, in seconds since 1970
         self._away: tuple[float, float] | None = None  # the shortest and the longest that the interruption lasted
+        self._sent_ns: int | None = None  # when the station sent its latest message, on the monotonic clock
+        self._interrupted: Known[str, None] = Known()  # ids of transactions open at a boot without a new connection
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
@@ -88,16 +90,21 @@ class Resumed21(Topic):
             if self._away is not None and charges and allowed.lower() == "false":
                 text = "TxResumed with the state Charging, but TxAllowEnergyTransferResumption is false"
                 return Fault(text, "/3/transactionInfo/chargingState")
-        if limit_s is None or self._away is None or told.connection_before == self._evidence.connections:
+        name = told.transaction.transaction_id
+        if limit_s is None or self._away is None:
             return None
+        if name not in self._interrupted and told.connection_before == self._evidence.connections:
+            return None
+        if again or told.kind == "Ended":
+            self._interrupted.pop(name, None)
         shortest, longest = self._away
         if again and shortest > limit_s + MARGIN_S:
             text = f"resumed after {duration(shortest)}; TxResumptionTimeout is {duration(limit_s)}: expected Ended"
-            return Fault(text, "/3/triggerReason", key=told.transaction.transaction_id)
+            return Fault(text, "/3/triggerReason", key=name)
         reason = string(told.info, "stoppedReason")
         if told.kind == "Ended" and reason in ("PowerLoss", "Reboot") and longest < limit_s:
             text = f"Ended after an interruption of {duration(longest)} at most; TxResumptionTimeout is "
-            return Fault(text + duration(limit_s), "/3/eventType", key=told.transaction.transaction_id)
+            return Fault(text + duration(limit_s), "/3/eventType", key=name)
         return None
 
     @rule(
@@ -175,11 +182,26 @@ class Resumed21(Topic):
         silent_ns = moment.mono_ns - session.heard_ns if session.heard_ns is not None else 0
         self._heard_s = (moment.ts_ns - max(silent_ns, 0)) / 1e9
 
+    @track(call("Heartbeat", "MeterValues", "NotifyEvent", "StatusNotification", "TransactionEvent"))
+    def heard(self, frame: Frame) -> None:
+        self._sent_ns = frame.mono_ns
+
     @track(result("BootNotification"))
     def booted(self, frame: Frame) -> None:
         interrupted = string(frame.request, "reason") in INTERRUPTIONS and frame.payload.get("status") == "Accepted"
+        before = self._away[1] if self._away is not None and self._interrupted else 0.0
         self._away = None
-        if not interrupted or self._evidence.connections < 2:
+        self._interrupted.clear()
+        if not interrupted:
+            return
+        here = self._evidence.connections
+        again = [one.transaction_id for one in self._transactions.open_transactions() if one.connection == here]
+        if again and self._sent_ns is not None:  # traces and logs often have no end of the connection
+            self._away = 0.0, max(((frame.call or frame).mono_ns - self._sent_ns) / 1e9, before)
+            for name in again:
+                self._interrupted.note(name, None)
+            return
+        if self._evidence.connections < 2:
             return
         offline_ns, heard_s = self._evidence.offline_from_ns, self._heard_s
         if offline_ns is not None and heard_s is not None:
