@@ -102,7 +102,7 @@ class Evses2x(Topic):
         if not missing:
             return None
         named = ", ".join(missing[:20])
-        return Fault(f"no status of {named} was reported, but one of a higher number", frame=ABSENT, key=named)
+        return Fault(f"{named} was not reported, but one with a higher number was", frame=ABSENT, key=named)
 
     @track(call("StatusNotification"))
     def reported(self, frame: Frame) -> None:

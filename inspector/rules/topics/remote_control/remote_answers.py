@@ -278,7 +278,7 @@ class RemoteAnswers(Topic):
         here = one is not None and one.connection == self._evidence.connections
         sure = here and frame.payload.get("messagesInQueue") is False and self._evidence.has_sent_all(self.session)
         if said is False and runs is True and sure:
-            return Fault(f"{one} is open, but not called ongoing", "/2/ongoingIndicator", key=name[:36])
+            return Fault(f"{one} is open, but ongoingIndicator is not true", "/2/ongoingIndicator", key=name[:36])
         return None
 
 
