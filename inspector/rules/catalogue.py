@@ -21,7 +21,9 @@ from inspector.rules.topics.attempts import Attempts
 from inspector.rules.topics.authorization.local_list_v2x import LocalListContent2x
 from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x
 from inspector.rules.topics.authorization.payments_v21 import Payments21
+from inspector.rules.topics.authorization.prepaid_v21 import Prepaid21
 from inspector.rules.topics.authorization.requests_v2x import AuthorizeRequests2x
+from inspector.rules.topics.authorization.settled_v21 import Settlements21
 from inspector.rules.topics.authorization.tags_v16 import Tags16
 from inspector.rules.topics.authorization.tokens_v2x import TokenUse2x
 from inspector.rules.topics.authorization_v2x import Authorization2x
@@ -37,6 +39,7 @@ from inspector.rules.topics.battery_slots_v21 import BatterySlots21
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
+from inspector.rules.topics.certificate_use.contradicted_v2x import ContradictedCertificates
 from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
 from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
 from inspector.rules.topics.certificate_use.properties import CertificateProperties
@@ -51,6 +54,7 @@ from inspector.rules.topics.der.running_v21 import DerReports21
 from inspector.rules.topics.display_kept_v2x import KeptMessages
 from inspector.rules.topics.display_support_v2x import DisplaySupport
 from inspector.rules.topics.display_v2x import DisplayMessages
+from inspector.rules.topics.firmware.afterwards_v2x import FirmwareAfterwards
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
 from inspector.rules.topics.firmware.diagnostics_v16 import Diagnostics16
 from inspector.rules.topics.firmware.logs_v2x import LogUploads
@@ -241,6 +245,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CertificateRequests,
     CertificateProperties,
     InstalledCertificates,
+    ContradictedCertificates,
     ContractCertificates,
     CertificateStatus,
     Triggers,
@@ -258,12 +263,15 @@ TOPICS: tuple[type[Topic], ...] = (
     AuthorizeRequests2x,
     MasterPass2x,
     Payments21,
+    Settlements21,
+    Prepaid21,
     KnownTokens2x,
     LocalListContent2x,
     FirmwareRestarts,
     LogUploads,
     PublishedFirmware,
     FirmwareSchedule,
+    FirmwareAfterwards,
     Authorization2x,
     Events2x,
     Monitors,

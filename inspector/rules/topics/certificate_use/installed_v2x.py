@@ -171,7 +171,7 @@ class InstalledCertificates(Topic):
         side=Side.CHARGE_POINT,
     )
     def delete_status(self, frame: Frame) -> Faults:
-        one, status = _name(member(frame.request, "certificateHashData")), frame.payload.get("status")
+        one, status = name_of_certificate(member(frame.request, "certificateHashData")), frame.payload.get("status")
         if status == "NotFound" and self._present.pop(one, "") is None:
             return Fault("NotFound, but this certificate was listed as installed", "/2/status", key="listed")
         if status != "Accepted":
@@ -185,7 +185,7 @@ class InstalledCertificates(Topic):
     @track(result("GetInstalledCertificateIds"))
     def listed(self, frame: Frame) -> None:
         for entry in elements(frame.payload, _LIST):
-            self._present.note(_name(member(entry, "certificateHashData")), None)
+            self._present.note(name_of_certificate(member(entry, "certificateHashData")), None)
 
     @track(result("CertificateSigned"))
     def signed(self, frame: Frame) -> None:
@@ -207,7 +207,7 @@ class InstalledCertificates(Topic):
         self._gone.clear()
 
 
-def _name(entry: Payload) -> tuple[str, ...]:
+def name_of_certificate(entry: Payload) -> tuple[str, ...]:
     """Return what names a certificate, in one spelling."""
     names = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
     return tuple((string(entry, name) or "").lower() for name in names)
