@@ -36,6 +36,7 @@ from inspector.rules.topics.availability.occupied_v2x import Occupied2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.battery_charging_v21 import BatteryCharging21
 from inspector.rules.topics.battery_slots_v21 import BatterySlots21
+from inspector.rules.topics.battery_stock_v21 import BatteryStock21
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
@@ -80,6 +81,7 @@ from inspector.rules.topics.monitoring.monitors import Monitors
 from inspector.rules.topics.monitoring.open_streams_v21 import OpenStreams21
 from inspector.rules.topics.monitoring.periodic import PeriodicMonitors
 from inspector.rules.topics.monitoring.raised import RaisedEvents
+from inspector.rules.topics.monitoring.refused import RefusedMonitors
 from inspector.rules.topics.monitoring.reported import MonitorReports
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.provisioning.boot_after import BootAfter
@@ -282,6 +284,7 @@ TOPICS: tuple[type[Topic], ...] = (
     MonitorAnswers,
     InstalledMonitors,
     PeriodicMonitors,
+    RefusedMonitors,
     DisplayMessages,
     DisplaySupport,
     KeptMessages,
@@ -298,6 +301,7 @@ TOPICS: tuple[type[Topic], ...] = (
     TariffProblem21,
     BatterySwaps21,
     BatterySlots21,
+    BatteryStock21,
     BatteryCharging21,
     DerControls21,
     DerAnswers21,

@@ -225,7 +225,7 @@ class BatterySlots21(Topic):
         DEADLINE,
         title="No transaction starts for a battery that was put into a slot",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 S04.FR.02, S04.FR.03",
+        spec="OCPP 2.1 S04.FR.01, S04.FR.02, S04.FR.03",
         remedy="Send TransactionEvent Started for each battery that is put into a slot.",
         bad=script(swapped(), status_2x("Occupied"), "+ 5m"),
         good=script(swapped(), charged(), status_2x("Occupied"), "+ 5m"),

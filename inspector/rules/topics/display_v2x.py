@@ -46,6 +46,24 @@ class DisplayMessages(Topic):
         )
 
     @rule(
+        "display.stale-transaction",
+        call("SetDisplayMessage"),
+        title="A display message names a transaction that is not active",
+        severity=Severity.INFO,
+        spec="OCPP 2.x O01.FR.04",
+        remedy="Leave transactionId out of a message that belongs to no active transaction.",
+        bad=script(BOOT_2X, _shown(transactionId="t1").replace("Accepted", "UnknownTransaction")),
+        good=script(BOOT_2X, _shown()),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def stale_transaction(self, frame: Frame) -> Faults:
+        name = string(member(frame.payload, "message"), "transactionId")
+        if name is None or ongoing(self, name) is not False:
+            return None
+        return Fault(f"transaction {name[:36]!r} is not active", "/3/message/transactionId", key=name[:36])
+
+    @rule(
         "display.clear-unknown",
         result("ClearDisplayMessage"),
         title="The answer to ClearDisplayMessage contradicts which messages there are",

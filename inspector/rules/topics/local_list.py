@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import OPENED, V16, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 
 _OK = '> [3,"l",{"status":"Accepted"}]'
@@ -72,6 +75,7 @@ class LocalLists(Topic):
     def setup(self) -> None:
         self.version_number: int | None = None
         self._accepted: int | None = None  # the last accepted version; None after the charge point has restarted
+        self._told: int | None = None  # the last reported version, if nothing may have changed it since
 
     @rule(
         "list.version",
@@ -156,16 +160,21 @@ class LocalLists(Topic):
         title="The charge point reports another version of its local list than it has accepted",
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
-        spec="OCPP 1.6 §5.10 and §5.15; OCPP 2.x D01.FR.01, D01.FR.05, D01.FR.15, D01.FR.16, D01.FR.17, D02.FR.01",
+        spec="OCPP 1.6 §5.10 and §5.15; OCPP 2.x D01.FR.01, D01.FR.05, D01.FR.15, D01.FR.16, D01.FR.17, D02.FR.01, "
+        "D02.FR.02",
         remedy="Store the version number of each accepted update, and report it until the next.",
         bad=_after(_send(5, entries=1), _version(4)),
         good=_after(_send(5, entries=1), _version(5)),
     )
     def version_differs(self, frame: Frame) -> Faults:
         told = integer(frame.payload, self._member())
-        if self._accepted is None or told is None or told == self._accepted:
+        if self._accepted is not None and told is not None and told != self._accepted:
+            return Fault(f"the version is {told}; version {self._accepted} was accepted", f"/2/{self._member()}")
+        before = self._told
+        if told is None or told <= 0 or before is None or before < 0 or told == before:
             return None
-        return Fault(f"the version is {told}; version {self._accepted} was accepted", f"/2/{self._member()}")
+        text = f"the version is {told}; it was {before} before, and no update was accepted since"
+        return Fault(text, f"/2/{self._member()}", key="changed")
 
     @rule(
         "list.too-many",
@@ -191,7 +200,23 @@ class LocalLists(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._accepted = None  # a station should keep its list after a restart, but it need not
+        self._accepted = self._told = None  # a station should keep its list after a restart, but it need not
+
+    @track(result("SetVariables", "ChangeConfiguration"))
+    def configured(self, frame: Frame) -> None:
+        self._told = None  # a list that is disabled has the version 0
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        self._told = None
+
+    @track(event("gap"))
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
+        self._told = None
+
+    @track(call("SendLocalList"))
+    def sending(self, frame: Frame) -> None:
+        self._told = None
 
     @track(result("SendLocalList"))
     def sent(self, frame: Frame) -> None:
@@ -201,6 +226,7 @@ class LocalLists(Topic):
     @track(result("GetLocalListVersion"))
     def told(self, frame: Frame) -> None:
         self.version_number, self._accepted = integer(frame.payload, self._member()), None
+        self._told = self.version_number
 
     def _member(self) -> str:
         return "listVersion" if self.session.version is OcppVersion.V16 else "versionNumber"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -25,7 +27,9 @@ _NEXT: dict[str | None, frozenset[str]] = {
     "Published": _DOWNLOADS | {"PublishFailed"},
 }
 """Which status may follow which; None is the request. What has failed may be tried again."""
-_ASKED = csms("PublishFirmware", {"location": "ftp://f.example/f", "checksum": "ab12", "requestId": 7})
+_MD5 = re.compile(r"[0-9A-Fa-f]{32}")
+_SUM = "0123456789abcdef" * 2
+_ASKED = csms("PublishFirmware", {"location": "ftp://f.example/f", "checksum": _SUM, "requestId": 7})
 _TRIGGER = csms("TriggerMessage", {"requestedMessage": _STATUS})
 
 
@@ -35,7 +39,7 @@ def _status(status: str, **more: object) -> str:
 
 
 def _unpublished(status: str) -> str:
-    return csms("UnpublishFirmware", {"checksum": "ab12"}, {"status": status})
+    return csms("UnpublishFirmware", {"checksum": _SUM}, {"status": status})
 
 
 _PUBLISHED = (_ASKED, _status("Downloading"), _status("Downloaded"), _status("ChecksumVerified"), _status("Published"))
@@ -77,6 +81,24 @@ class PublishedFirmware(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
+
+    @rule(
+        "firmware.checksum",
+        call("PublishFirmware", "UnpublishFirmware"),
+        title="The checksum of published firmware is no MD5 checksum",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L03.FR.02",
+        remedy="Send the MD5 checksum of the whole file: 32 hexadecimal digits.",
+        bad=script(csms("UnpublishFirmware", {"checksum": "ab12"}, {"status": "NoFirmware"})),
+        good=script(csms("UnpublishFirmware", {"checksum": _SUM}, {"status": "NoFirmware"})),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def checksum(self, frame: Frame) -> Faults:
+        told = string(frame.payload, "checksum")
+        if told is None or _MD5.fullmatch(told):
+            return None
+        return Fault(f"checksum is {told[:40]!r}; an MD5 checksum has 32 hexadecimal digits", "/3/checksum")
 
     @rule(
         "firmware.publish-order",
