@@ -119,10 +119,12 @@ from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules
 from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
+from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
 from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
 from inspector.rules.topics.smart_charging.external import ExternalLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
+from inspector.rules.topics.smart_charging.phases_v21 import ProfilePhases21
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
@@ -229,6 +231,8 @@ TOPICS: tuple[type[Topic], ...] = (
     RunningProfiles21,
     ExternalLimits,
     CompositeSchedules,
+    ProfileContents,
+    ProfilePhases21,
     LocalLists,
     VendorData,
     Configuration16,

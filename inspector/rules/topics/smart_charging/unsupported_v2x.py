@@ -70,7 +70,7 @@ class UnusableProfiles2x(Topic):
         call("ReportChargingProfiles"),
         title="A station without smart charging keeps the charging profile of a remote start",
         severity=Severity.WARNING,
-        spec="OCPP 2.x F01.FR.12, F02.FR.20",
+        spec="OCPP 2.x F01.FR.12, F02.FR.20, K05.FR.04",
         remedy="Ignore the chargingProfile of RequestStartTransaction while SmartChargingCtrlr.Enabled is false.",
         bad=script(variable_2x("SmartChargingCtrlr", "Enabled", "false"), _START, _ASKED, reported(_TX)),
         good=script(variable_2x("SmartChargingCtrlr", "Enabled", "true"), _START, _ASKED, reported(_TX)),
