@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, csms, script
@@ -15,6 +18,7 @@ from inspector.rules.topics.smart_charging.ev_schedule import Step, steps
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
+_REPEATED = ("Relative", "Recurring")
 _MAX = "ChargingStationMaxProfile"
 
 
@@ -36,6 +40,10 @@ class CompositeSchedules(Topic):
     def setup(self) -> None:
         self._contents: Known[int, Payload] = Known()  # accepted profiles, by id
         self._generation = False  # whether local generation may add to a limit
+        self._external: Known[str, tuple[int | None, Payload]] = Known()  # limits of external systems, by source
+        self._pending: Known[int, Payload] = Known()  # profiles of remote starts, by remoteStartId
+        self._remote: Known[str, Payload] = Known()  # profiles of remote starts, by transaction
+        self._priority: Known[str, bool] = Known()  # by transaction: whether PriorityCharging is active
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
@@ -45,7 +53,8 @@ class CompositeSchedules(Topic):
         result("GetCompositeSchedule"),
         title="A composite schedule exceeds the limit of a charging profile",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K08.FR.04, K01.FR.04",
+        spec="OCPP 2.x K08.FR.04, K01.FR.04, K01.FR.07, K01.FR.10, K01.FR.12, K01.FR.17, K01.FR.32, K01.FR.36, "
+        "K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, K10.FR.05, K11.FR.01, K12.FR.01; OCPP 2.1 K21.FR.07, K22.FR.04",
         remedy="Report, and charge with, the lowest limit of the valid profiles at each moment.",
         bad=script(BOOT_2X, sent(profile(_MAX), 0), composite(32)),
         good=script(BOOT_2X, sent(profile(_MAX), 0), composite(16)),
@@ -57,58 +66,81 @@ class CompositeSchedules(Topic):
         base = seconds(string(schedule, "scheduleStart"))
         if base is None or evse is None or self._generation or frame.payload.get("status") != "Accepted":
             return None
-        told = steps(schedule, base)
-        for number in self._deciding(evse) if told is not None else ():
-            one = self._contents.get(number, {})
-            bound = self._steps(one, schedule.get("chargingRateUnit"))
+        told, unit = steps(schedule, base), schedule.get("chargingRateUnit")
+        for what, stack in self._deciding(evse) if told is not None else ():
+            bounds = [_bounds(one, unit) for one in stack]
             for step in told or []:
-                most = self._most(bound, step)
+                most = self._most(bounds, step)
                 if step.limit > most + 0.1:
-                    purpose = string(one, "chargingProfilePurpose")
-                    text = f"the limit {step.limit} exceeds {most}, that of the {purpose} {number}"
-                    return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
+                    text = f"the limit {step.limit} exceeds {most}, that of the {what}"
+                    return Fault(text, "/2/schedule/chargingSchedulePeriod", key=what)
         return None
 
-    def _most(self, bound: list[Step], step: Step) -> float:
-        """The highest limit of a profile at the time of a step, or a little earlier or later: clocks differ."""
+    def _most(self, bounds: list[list[Step]], step: Step) -> float:
+        """The highest limit of a stack of profiles at the time of a step, or a little earlier or later: clocks differ.
+
+        At each moment the first profile decides that has a limit then.
+        """
         skew = self.settings.clock_skew_s
-        near = [one.limit for one in bound if one.begins < step.ends + skew and one.ends > step.begins - skew]
-        covered = bool(near) and bound[0].begins <= step.begins + 1 and bound[-1].ends >= step.ends + skew
-        return max(near) if covered else float("inf")
+        begins, ends = step.begins - skew, step.ends + skew
+        times = {begins, ends, *(time for bound in bounds for one in bound for time in (one.begins, one.ends))}
+        within = sorted(time for time in times if begins <= time <= ends)
+        most = float("-inf")
+        for time, after in pairwise(within):
+            middle = (time + after) / 2
+            limits = (one.limit for bound in bounds for one in bound if one.begins <= middle < one.ends)
+            limit = next(limits, None)
+            if limit is not None:
+                most = max(most, limit)
+            elif after > step.begins + 1:
+                return float("inf")  # no profile holds at this time
+        return most if within else float("inf")
 
-    def _deciding(self, evse: int) -> list[int]:
-        """The profiles that no other profile of their purpose can overrule."""
-        found = []
+    def _deciding(self, evse: int) -> Iterator[tuple[str, list[Payload]]]:
+        """Yield stacks of profiles that a composite schedule must keep, each with the name of its first profile."""
         accepted = self._profiles.accepted
-        if any(kept.purpose in ("LocalGeneration", "PriorityCharging") for kept in accepted.values()):
-            return []
-        for number, kept in accepted.items():
-            alike = [other for other, there in accepted.items() if there.purpose == kept.purpose and other != number]
-            if alike:
-                continue
-            if kept.purpose == _MAX and kept.place == 0 and self._evidence.seen_since is not None:
-                found.append(number)
-            elif kept.purpose == "TxProfile" and kept.place == evse:
-                known = self._transactions.by_id.get(str(kept.transaction))
-                if known is not None and known.open and known.known_from_start:
-                    found.append(number)
-        return found
+        if any(kept.purpose == "LocalGeneration" for kept in accepted.values()):
+            return
+        for source, (place, limit) in self._external.items():
+            if place in (None, 0, evse):
+                yield f"limit of {source[:20]}", [limit]
+        seen = self._evidence.seen_since is not None
+        if seen and (stack := self._stack(_MAX, (0,))):
+            yield stack
+        if not evse or self._pending or not self._may_use_transaction_profiles(evse):
+            return
+        own = self._stack("TxProfile", (evse,))
+        running = self._transactions.open_on(evse)
+        for one in running:
+            remote = self._remote.get(one.transaction_id)
+            if remote is not None and own is None:
+                own = f"TxProfile {remote.get('id')}", [remote]
+        default = self._stack("TxDefaultProfile", (0, evse)) if seen else None
+        if own is not None and running:
+            yield own[0], [*own[1], *(default[1] if default is not None else ())]
+        elif own is None and default is not None and (running or self._transactions.would_have_been_seen(None, evse)):
+            yield default
 
-    def _steps(self, one: Payload, unit: object) -> list[Step]:
-        """The limits of a profile over time; empty where it is not Absolute, or has a validity of its own."""
-        schedules = elements(one, "chargingSchedule")
-        if (
-            one.get("chargingProfileKind") != "Absolute"
-            or len(schedules) != 1
-            or "validFrom" in one
-            or "validTo" in one
-        ):
-            return []
-        start = seconds(string(schedules[0], "startSchedule"))
-        odd = any(name in schedules[0] for name in ("useLocalTime", "randomizedDelay", "limitAtSoC"))
-        if start is None or odd or schedules[0].get("chargingRateUnit") != unit:
-            return []
-        return steps(schedules[0], start) or []
+    def _may_use_transaction_profiles(self, evse: int) -> bool:
+        """Return whether the TxProfile or TxDefaultProfile decides, as far as is known, and not PriorityCharging."""
+        running = self._transactions.open_on(evse)
+        if not all(one.known_from_start for one in running):
+            return False
+        if all(kept.purpose != "PriorityCharging" for kept in self._profiles.accepted.values()):
+            return True
+        return bool(running) and all(self._priority.get(one.transaction_id) is False for one in running)
+
+    def _stack(self, purpose: str, places: tuple[int, ...]) -> tuple[str, list[Payload]] | None:
+        """Return the profiles of a purpose for these places, the highest stackLevel first; None if there are none."""
+        found = [
+            (kept.level or 0, number)
+            for number, kept in self._profiles.accepted.items()
+            if kept.purpose == purpose and kept.place in places
+        ]
+        order = [number for _, number in sorted(found, reverse=True)]
+        if not order or any(number not in self._contents for number in order):
+            return None
+        return f"{purpose} {order[0]}", [self._contents[number] for number in order]
 
     @track(result("SetChargingProfile", "RequestStartTransaction"))
     def accepted(self, frame: Frame) -> None:
@@ -119,15 +151,63 @@ class CompositeSchedules(Topic):
         if frame.action == "SetChargingProfile":
             self._contents.note(number, one)
         else:
-            self._contents.clear()  # its place is not known, and it may overrule others
+            self._pending.note(integer(frame.request, "remoteStartId") or 0, one)
+            self.station.refresh_listeners()
 
-    @track(call("NotifyChargingLimit"))
+    @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._pending)
+    def begun(self, frame: Frame) -> None:
+        info = member(frame.payload, "transactionInfo")
+        one = self._pending.pop(integer(info, "remoteStartId") or -1, None)
+        if one is not None:
+            self._remote.note(string(info, "transactionId") or "", one)
+
+    @track(call("NotifyChargingLimit", "ClearedChargingLimit"))
     def told(self, frame: Frame) -> None:
-        if member(frame.payload, "chargingLimit").get("isLocalGeneration") is True:
+        limit, schedules = member(frame.payload, "chargingLimit"), elements(frame.payload, "chargingSchedule")
+        if limit.get("isLocalGeneration") is True:
             self._generation = True
+        self._external.pop(string(limit, "chargingLimitSource") or "", None)
+        if frame.action == "ClearedChargingLimit":
+            self._external.clear()
+        elif len(schedules) == 1:
+            kind = "Absolute" if "startSchedule" in schedules[0] else "Relative"
+            one = {"chargingProfileKind": kind, "chargingSchedule": schedules}
+            self._external.note(string(limit, "chargingLimitSource") or "", (integer(frame.payload, "evseId"), one))
+
+    @track(result("UsePriorityCharging"), call("NotifyPriorityCharging"), versions=V21)
+    def priority(self, frame: Frame) -> None:
+        answer = frame.call is not None
+        told = frame.request if answer else frame.payload
+        if not answer or frame.payload.get("status") == "Accepted":
+            active = told.get("activate" if answer else "activated")
+            self._priority.note(string(told, "transactionId") or "", active is not False)
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self._contents.clear()
+            for known in (self._contents, self._external, self._pending, self._remote, self._priority):
+                known.clear()
             self._generation = False
+
+
+def _bounds(one: Payload, unit: object) -> list[Step]:
+    """The highest limits of a profile over time; infinite where they are not known."""
+    unknown = [Step(float("-inf"), float("inf"), float("inf"))]
+    schedules, kind = elements(one, "chargingSchedule"), one.get("chargingProfileKind")
+    if len(schedules) != 1 or schedules[0].get("chargingRateUnit") != unit:
+        return unknown
+    schedule = schedules[0]
+    start = seconds(string(schedule, "startSchedule"))
+    found = steps(schedule, start or 0.0)
+    odd = any(name in schedule for name in ("useLocalTime", "randomizedDelay", "limitAtSoC"))
+    if found is None or odd or (start is None) != (kind == "Relative") or kind not in ("Absolute", *_REPEATED):
+        return unknown
+    if kind in _REPEATED:
+        if "duration" in schedule:
+            return unknown
+        most = max(step.limit for step in found)
+        found = [Step(float("-inf") if start is None else start, float("inf"), most)]
+    begins = seconds(string(one, "validFrom")) or float("-inf")
+    ends = seconds(string(one, "validTo")) or float("inf")
+    clipped = [Step(max(step.begins, begins), min(step.ends, ends), step.limit) for step in found]
+    return [step for step in clipped if step.begins < step.ends]
