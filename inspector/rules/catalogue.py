@@ -32,6 +32,7 @@ from inspector.rules.topics.availability.change_availability import Availability
 from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
+from inspector.rules.topics.availability.locks_v2x import Locks2x
 from inspector.rules.topics.availability.occupied_v2x import Occupied2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.battery_charging_v21 import BatteryCharging21
@@ -68,6 +69,7 @@ from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
 from inspector.rules.topics.metering.clock_aligned_v2x import ClockAligned2x
 from inspector.rules.topics.metering.configured_v16 import ConfiguredValues16
+from inspector.rules.topics.metering.dropped_v2x import DroppedSamples2x
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.registers import Registers
@@ -104,6 +106,7 @@ from inspector.rules.topics.remote_control.custom_v2x import Custom2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
 from inspector.rules.topics.remote_control.trigger import Triggers
+from inspector.rules.topics.remote_control.trigger_all_v2x import TriggersForAll2x
 from inspector.rules.topics.remote_control.unlock import Unlock
 from inspector.rules.topics.reservation.booking import Reservations
 from inspector.rules.topics.reservation.ended import Reserved
@@ -120,6 +123,7 @@ from inspector.rules.topics.smart_charging.cleared import ChargingLimits, Cleare
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules
 from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
 from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
+from inspector.rules.topics.smart_charging.dynamic_v21 import DynamicProfiles21
 from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
 from inspector.rules.topics.smart_charging.external import ExternalLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
@@ -130,6 +134,7 @@ from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
+from inspector.rules.topics.smart_charging.start_used_v2x import StartProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.smart_charging.unsupported_v2x import UnusableProfiles2x
 from inspector.rules.topics.smart_charging.v2x_modes_v21 import Modes21
@@ -145,6 +150,7 @@ from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
+from inspector.rules.topics.transactions.bay_v2x import ParkingBays2x
 from inspector.rules.topics.transactions.commands_v2x import Commands2x
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
@@ -153,9 +159,12 @@ from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
 from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
 from inspector.rules.topics.transactions.limits_v21 import Limits21
 from inspector.rules.topics.transactions.points_v2x import Points2x
+from inspector.rules.topics.transactions.raised_v21 import RaisedLimits21
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
+from inspector.rules.topics.transactions.resumed_state_v21 import ResumedStates21
 from inspector.rules.topics.transactions.resumed_v21 import Resumed21
 from inspector.rules.topics.transactions.states_v2x import States2x
+from inspector.rules.topics.transactions.stopped_v2x import Stopped2x
 from inspector.rules.topics.transactions.tokens_v2x import Tokens2x
 
 TOPICS: tuple[type[Topic], ...] = (
@@ -197,8 +206,10 @@ TOPICS: tuple[type[Topic], ...] = (
     ResetEnds2x,
     ResetResume21,
     Deauthorization2x,
+    Stopped2x,
     Tokens2x,
     Points2x,
+    ParkingBays2x,
     Attempts2x,
     States2x,
     Commands2x,
@@ -209,6 +220,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Measurands2x,
     SignedValues2x,
     ClockAligned2x,
+    DroppedSamples2x,
     Registers,
     Samples16,
     SentProfiles2x,
@@ -218,7 +230,9 @@ TOPICS: tuple[type[Topic], ...] = (
     TwoWayNeeds21,
     Modes21,
     Limits21,
+    RaisedLimits21,
     Resumed21,
+    ResumedStates21,
     ClearedProfiles,
     ChargingLimits,
     ProfileContent2x,
@@ -230,9 +244,11 @@ TOPICS: tuple[type[Topic], ...] = (
     UnusableProfiles2x,
     RunningProfiles21,
     ExternalLimits,
+    DynamicProfiles21,
     CompositeSchedules,
     ProfileContents,
     ProfilePhases21,
+    StartProfiles2x,
     LocalLists,
     VendorData,
     Configuration16,
@@ -255,8 +271,10 @@ TOPICS: tuple[type[Topic], ...] = (
     ContractCertificates,
     CertificateStatus,
     Triggers,
+    TriggersForAll2x,
     Availability,
     Occupied2x,
+    Locks2x,
     Unlock,
     Reserved,
     Reservations,

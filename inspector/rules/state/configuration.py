@@ -118,6 +118,19 @@ class ConfigurationState(Topic):
         return count if count and count > 0 else None
 
 
+_LONGER = {
+    "allowenergytransferresumption": "txallowenergytransferresumption",
+    "resumptiontimeout": "txresumptiontimeout",
+}
+"""Variables that the specification names with and without Tx."""
+
+
+def one_name(variable: str) -> str:
+    """Return the name of a variable in lower case, and the longer name where the specification gives it two."""
+    name = variable.lower()
+    return _LONGER.get(name, name)
+
+
 _FLAGS = {"true": True, "false": False}
 
 
@@ -136,7 +149,7 @@ def _name(entry: dict[str, Any]) -> tuple[str, str, int | None, str | None] | No
     if names[0] is None or names[1] is None:
         return None
     evse = integer(member(component, "evse"), "id")
-    return names[0].lower(), names[1].lower(), evse, string(variable, "instance")
+    return names[0].lower(), one_name(names[1]), evse, string(variable, "instance")
 
 
 def _written(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.rule import V2X, Topic, call, result, track
+from inspector.rules.state.configuration import one_name
 
 VARIABLES_LIMIT = 3000
 REQUESTS_LIMIT = 50
@@ -64,7 +65,7 @@ def name_of(entry: dict[str, Any]) -> Name | None:
         (string(component, "instance") or "").lower(),
         integer(evse, "id"),
         integer(evse, "connectorId"),
-        its_variable.lower(),
+        one_name(its_variable),
         (string(variable, "instance") or "").lower(),
     )
 

@@ -45,7 +45,7 @@ class Measurands2x(Topic):
         call("TransactionEvent"),
         title="An event of a transaction lacks measurands that the station is configured to send",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E01.FR.09, E01.FR.10, E02.FR.09, E02.FR.10, E03.FR.07, E03.FR.08, E04.FR.05, E04.FR.06, "
+        spec="OCPP 2.x E01.FR.09, E02.FR.09, E02.FR.10, E03.FR.07, E03.FR.08, E04.FR.05, E04.FR.06, "
         "E05.FR.05, E06.FR.11, E07.FR.08, E08.FR.09, E09.FR.05, E10.FR.04, E11.FR.03, E12.FR.03, E12.FR.07, E15.FR.01, "
         "F01.FR.14, F01.FR.15, F02.FR.02, F02.FR.03, F03.FR.04, F04.FR.04, J02.FR.11; without an EVSE at the start: "
         "E01.FR.17, E02.FR.21, E03.FR.11, E04.FR.11, E05.FR.08",

@@ -125,7 +125,7 @@ class Triggers(Topic):
             OcppVersion.V201: Severity.ERROR,
             OcppVersion.V21: Severity.ERROR,
         },
-        spec="OCPP 1.6 §5.17; 2.x F06.FR.10",
+        spec="OCPP 1.6 §5.17; 2.x F06.FR.03, F06.FR.10",
         remedy="Send the message after accepting, or answer Rejected or NotImplemented.",
         bad=_CALL + _YES + "+ 5m",
         good=_CALL + _YES + _HEARTBEAT + "+ 5m",

@@ -167,7 +167,7 @@ class TransactionContent2x(Topic):
         call("TransactionEvent"),
         title="An authorization is reported without its token",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E02.FR.01, C12.FR.02",
+        spec="OCPP 2.x E01.FR.10, E02.FR.01, C12.FR.02",
         remedy="Send idToken in the event with the triggerReason Authorized.",
         bad=_event("Updated", "Authorized"),
         good=_event("Updated", "Authorized", _TOKEN),

@@ -135,7 +135,7 @@ class TransactionEvents2x(Topic):
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, E 1.3.2.1 and E04.FR.07, E04.FR.08, J02.FR.13, E01.FR.07, E02.FR.07, E03.FR.06, "
         "E04.FR.04, E05.FR.04, E06.FR.14, E07.FR.11, E08.FR.08, E09.FR.04, E10.FR.03; queued while offline: "
-        "E04.FR.01, E04.FR.02, E08.FR.05, E08.FR.06, E11.FR.01, E12.FR.01",
+        "E04.FR.01, E04.FR.02, E08.FR.05, E08.FR.06, E11.FR.01, E12.FR.01; left out: E11.FR.05, E12.FR.05",
         remedy="Increase seqNo by one with every event. Low on memory, drop every second Updated of a time "
         "offline and nothing else.",
         bad=_event("Started", 0) + _event("Updated", 2) + "+ 5m",

@@ -49,14 +49,19 @@ _CENTRAL = _set("TariffCostCtrlr", "Enabled", "false", "Tariff")
 
 
 class Limits21(Topic):
-    """Rules about transactionLimit."""
+    """Rules about transactionLimit.
+
+    Attributes:
+        set: the limits that the CSMS has set last, by transaction id.
+        told: all limits that the station has confirmed, by transaction id.
+    """
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
-        self._set: Known[str, Payload] = Known()  # by transaction: the limits that the CSMS has set last
-        self._told: Known[str, Payload] = Known()  # by transaction: all limits that the station has confirmed
+        self.set: Known[str, Payload] = Known()
+        self.told: Known[str, Payload] = Known()
         self._begun: Known[str, float] = Known()  # by transaction: the time of its start
         self._register: Known[str, float] = Known()  # by transaction: its first energy register in Wh
         self._priced: Known[str, None] = Known()  # transactions with an update of the cost
@@ -94,7 +99,7 @@ class Limits21(Topic):
             return Fault("triggerReason is LimitSet, but transactionInfo.transactionLimit is missing", "/3")
         told, supported = member(event.info, "transactionLimit"), self._supported()
         name = event.transaction.transaction_id
-        self._told.note(name, {**self._told.get(name, {}), **told})
+        self.told.note(name, {**self.told.get(name, {}), **told})
         self.station.refresh_listeners()
         for limit in LIMITS if supported else ():
             if limit in told and limit.lower() not in (supported or ()):
@@ -114,14 +119,14 @@ class Limits21(Topic):
         good=script(_limited(maxTime=10), _told(maxTime=10), _reached()),
         versions=V21,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: not topic._told and not topic._set,
+        dormant=lambda topic: not topic.told and not topic.set,
     )
     def limit_reached(self, frame: Frame) -> Faults:
         event = self._transactions.event
         if event is None:
             return None
         name = event.transaction.transaction_id
-        limits = {**self._told.get(name, {}), **self._set.get(name, {})}
+        limits = {**self.told.get(name, {}), **self.set.get(name, {})}
         if not limits:
             return None
         if event.trigger in REACHED:
@@ -183,7 +188,7 @@ class Limits21(Topic):
             return None
         given, info = member(frame.payload, "transactionLimit"), member(frame.request, "transactionInfo")
         name, told = string(info, "transactionId"), member(info, "transactionLimit")
-        before, sequence = self._set.get(name or ""), integer(frame.request, "seqNo")
+        before, sequence = self.set.get(name or ""), integer(frame.request, "seqNo")
         if before is not None and given and before == {**given, "seqNo": before["seqNo"]}:
             if sequence == before["seqNo"]:
                 return None  # the answer to an event that was sent again
@@ -270,7 +275,7 @@ class Limits21(Topic):
         given = member(payload, "transactionLimit")
         if not given:
             return
-        self._set.note(name, {**given, "seqNo": integer(frame.request, "seqNo")})
+        self.set.note(name, {**given, "seqNo": integer(frame.request, "seqNo")})
         self.station.refresh_listeners()
         tariff = self._configuration.variable("TariffCostCtrlr", "Enabled", None, "Tariff") or ""
         if "maxCost" in given and tariff.lower() == "false":

@@ -113,7 +113,7 @@ class Points2x(Topic):
         DEADLINE,
         title="A transaction continues after the point at which TxStopPoint ends it",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E06.FR.02, E06.FR.03, E06.FR.04, E06.FR.06, E06.FR.07",
+        spec="OCPP 2.x E06.FR.02, E06.FR.03, E06.FR.04, E06.FR.06, E06.FR.07; OCPP 2.1 E17.FR.17",
         remedy="Send the event Ended when one of the points in TxStopPoint is reached.",
         bad=script(_set("TxStopPoint", "EVConnected"), started(), _LOST, "+ 5m"),
         good=script(

@@ -67,7 +67,7 @@ class Resumed21(Topic):
         call("TransactionEvent"),
         title="A transaction is resumed, or ended, otherwise than the configuration wants after an interruption",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 E17.FR.10, E17.FR.12, E17.FR.14, E17.FR.20",
+        spec="OCPP 2.1 E17.FR.02, E17.FR.10, E17.FR.12, E17.FR.14, E17.FR.20",
         remedy="Send Updated with TxResumed and chargingState where the interruption was not longer than "
         "TxResumptionTimeout, otherwise Ended. Resume without charging where TxAllowEnergyTransferResumption is false.",
         bad=script(*_BEFORE, "close", "+ 10s", _AGAIN, _resumed(None)),
@@ -112,7 +112,7 @@ class Resumed21(Topic):
         DEADLINE,
         title="A transaction is neither resumed nor ended after an interruption",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 E17.FR.10, E17.FR.14, E17.FR.20, E17.FR.21, E17.FR.22",
+        spec="OCPP 2.1 E17.FR.01, E17.FR.10, E17.FR.14, E17.FR.20, E17.FR.21, E17.FR.22",
         remedy="After a restart send TxResumed or Ended for each transaction that was open before.",
         bad=script(*_BEFORE, "close", "+ 10s", _AGAIN, "+ 5m"),
         good=script(*_BEFORE, "close", "+ 10s", _AGAIN, _ENDED, "+ 5m"),

@@ -125,7 +125,7 @@ class Tokens2x(Topic):
         DEADLINE,
         title="The events of a transaction do not name the token that was authorized for it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x C05.FR.05, E02.FR.20, E03.FR.01, F02.FR.05",
+        spec="OCPP 2.x C05.FR.05, E01.FR.10, E02.FR.20, E03.FR.01, F02.FR.05",
         remedy="Send idToken in the next TransactionEvent once the token is known, with triggerReason Authorized.",
         bad=script(
             BOOT_2X,
