@@ -8,11 +8,12 @@ from inspector.rules.durations import duration
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, rule, track
+from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import CONNECTED, Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, script, started, status_2x, transaction_event, variable_2x
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
+from inspector.rules.topics.transactions.resumed_v21 import INTERRUPTIONS
 
 _RANDOM = ("TxCtrlr", "EnergyTransferResumptionRandomRange")
 _AGAIN = BOOT_2X.replace('"b"', '"b2"')
@@ -38,7 +39,8 @@ class ResumedStates21(Topic):
     versions = V21
 
     def setup(self) -> None:
-        self._booted = False
+        self._booted = False  # whether the latest boot followed an interruption
+        self._reset = False  # whether a Reset was accepted since then: `reset.resumed-state` is about this
         self._status: Known[tuple[int | None, int | None], str] = Known()  # by connector: its status since the boot
         self._waiting: Known[str, None] = Known()  # transactions that have not charged again since they were resumed
         self._transactions = self.station.topic(Transactions2x)
@@ -133,9 +135,14 @@ class ResumedStates21(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._booted = True
+        self._booted = not self._reset and string(frame.payload, "reason") in INTERRUPTIONS
+        self._reset = False
         self._status.clear()
         self.station.refresh_listeners()
+
+    @track(result("Reset"))
+    def reset(self, frame: Frame) -> None:
+        self._reset = frame.payload.get("status") in ("Accepted", "Scheduled")
 
     @track(call("StatusNotification"))
     def status(self, frame: Frame) -> None:
