@@ -43,12 +43,12 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.get_certificate_chain_status)
     def on_chain_status(self, request: Payload) -> call_result.GetCertificateChainStatus:
-        # M07: this CSMS queries no OCSP responder and no CRL, so the status of every certificate is Unknown.
+        # M07.FR.02, M07.FR.05: this CSMS queries no OCSP responder and no CRL, so it cannot find a status.
         statuses = [
             {
                 "certificate_hash_data": asked["certificateHashData"],
                 "source": asked["source"],
-                "status": "Unknown",
+                "status": "Failed",
                 "next_update": self.context.next_update(),
             }
             for asked in request["certificateStatusRequests"]
