@@ -126,6 +126,7 @@ from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
 from inspector.rules.topics.smart_charging.dynamic_v21 import DynamicProfiles21
 from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
 from inspector.rules.topics.smart_charging.external import ExternalLimits
+from inspector.rules.topics.smart_charging.metered_v2x import MeteredLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.phases_v21 import ProfilePhases21
@@ -246,6 +247,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ExternalLimits,
     DynamicProfiles21,
     CompositeSchedules,
+    MeteredLimits,
     ProfileContents,
     ProfilePhases21,
     StartProfiles2x,

@@ -32,12 +32,19 @@ def composite(*limits: float, evse: int = 1, unit: str = "A") -> str:
 
 
 class CompositeSchedules(Topic):
-    """The rule about the limits of composite schedules."""
+    """The rule about the limits of composite schedules, and which profiles decide.
+
+    Attributes:
+        active: whether there was any profile or external limit.
+        changed_ns: the monotonic time when a profile was last set or a limit reported.
+    """
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
+        self.active = False
+        self.changed_ns = 0
         self._contents: Known[int, Payload] = Known()  # accepted profiles, by id
         self._generation = False  # whether local generation may add to a limit
         self._external: Known[str, tuple[int | None, Payload]] = Known()  # limits of external systems, by source
@@ -67,16 +74,16 @@ class CompositeSchedules(Topic):
         if base is None or evse is None or self._generation or frame.payload.get("status") != "Accepted":
             return None
         told, unit = steps(schedule, base), schedule.get("chargingRateUnit")
-        for what, stack in self._deciding(evse) if told is not None else ():
-            bounds = [_bounds(one, unit) for one in stack]
+        for what, stack in self.deciding(evse) if told is not None else ():
+            bounds = [bounds_of(one, unit) for one in stack]
             for step in told or []:
-                most = self._most(bounds, step)
+                most = self.most(bounds, step)
                 if step.limit > most + 0.1:
                     text = f"the limit {step.limit} exceeds {most}, that of the {what}"
                     return Fault(text, "/2/schedule/chargingSchedulePeriod", key=what)
         return None
 
-    def _most(self, bounds: list[list[Step]], step: Step) -> float:
+    def most(self, bounds: list[list[Step]], step: Step) -> float:
         """The highest limit of a stack of profiles at the time of a step, or a little earlier or later: clocks differ.
 
         At each moment the first profile decides that has a limit then.
@@ -96,7 +103,7 @@ class CompositeSchedules(Topic):
                 return float("inf")  # no profile holds at this time
         return most if within else float("inf")
 
-    def _deciding(self, evse: int) -> Iterator[tuple[str, list[Payload]]]:
+    def deciding(self, evse: int) -> Iterator[tuple[str, list[Payload]]]:
         """Yield stacks of profiles that a composite schedule must keep, each with the name of its first profile."""
         accepted = self._profiles.accepted
         if any(kept.purpose == "LocalGeneration" for kept in accepted.values()):
@@ -148,10 +155,13 @@ class CompositeSchedules(Topic):
         number = integer(one, "id")
         if number is None or frame.payload.get("status") != "Accepted":
             return
+        self.changed_ns = frame.mono_ns
         if frame.action == "SetChargingProfile":
             self._contents.note(number, one)
         else:
             self._pending.note(integer(frame.request, "remoteStartId") or 0, one)
+        if not self.active or self._pending:
+            self.active = True
             self.station.refresh_listeners()
 
     @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._pending)
@@ -164,6 +174,10 @@ class CompositeSchedules(Topic):
     @track(call("NotifyChargingLimit", "ClearedChargingLimit"))
     def told(self, frame: Frame) -> None:
         limit, schedules = member(frame.payload, "chargingLimit"), elements(frame.payload, "chargingSchedule")
+        self.changed_ns = frame.mono_ns
+        if not self.active:
+            self.active = True
+            self.station.refresh_listeners()
         if limit.get("isLocalGeneration") is True:
             self._generation = True
         self._external.pop(string(limit, "chargingLimitSource") or "", None)
@@ -190,7 +204,7 @@ class CompositeSchedules(Topic):
             self._generation = False
 
 
-def _bounds(one: Payload, unit: object) -> list[Step]:
+def bounds_of(one: Payload, unit: object) -> list[Step]:
     """The highest limits of a profile over time; infinite where they are not known."""
     unknown = [Step(float("-inf"), float("inf"), float("inf"))]
     schedules, kind = elements(one, "chargingSchedule"), one.get("chargingProfileKind")
