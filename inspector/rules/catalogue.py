@@ -43,6 +43,7 @@ from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
 from inspector.rules.topics.certificate_use.contradicted_v2x import ContradictedCertificates
 from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
+from inspector.rules.topics.certificate_use.keys_v2x import CertificateKeys
 from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
 from inspector.rules.topics.certificate_use.properties import CertificateProperties
 from inspector.rules.topics.certificates import Certificates
@@ -91,11 +92,13 @@ from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.boot_pace import BootPace
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
 from inspector.rules.topics.provisioning.network_variables_v21 import NetworkVariables21
+from inspector.rules.topics.provisioning.networks_used_v2x import NetworksUsed2x
 from inspector.rules.topics.provisioning.networks_v2x import Networks2x
 from inspector.rules.topics.provisioning.report_content_v2x import ReportContent2x
 from inspector.rules.topics.provisioning.report_whole_v2x import ReportWhole2x
 from inspector.rules.topics.provisioning.reports_v2x import Reports2x
 from inspector.rules.topics.provisioning.reset import Reset
+from inspector.rules.topics.provisioning.reset_done_v2x import ResetDone2x
 from inspector.rules.topics.provisioning.reset_ends_v2x import ResetEnds2x
 from inspector.rules.topics.provisioning.reset_resume_v21 import ResetResume21
 from inspector.rules.topics.provisioning.reset_v2x import Reset2x
@@ -118,6 +121,7 @@ from inspector.rules.topics.rpc.exchange_v21 import Exchange21
 from inspector.rules.topics.rpc.schema import Payload
 from inspector.rules.topics.rpc.timestamps import Timestamps
 from inspector.rules.topics.security import Security
+from inspector.rules.topics.security_v2x import Security2x
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules
@@ -205,6 +209,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Reset16,
     Reset2x,
     ResetEnds2x,
+    ResetDone2x,
     ResetResume21,
     Deauthorization2x,
     Stopped2x,
@@ -259,6 +264,8 @@ TOPICS: tuple[type[Topic], ...] = (
     ReportContent2x,
     ReportWhole2x,
     Networks2x,
+    NetworksUsed2x,
+    Security2x,
     NetworkVariables21,
     DeviceModel,
     Reports2x,
@@ -268,6 +275,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Certificates,
     CertificateRequests,
     CertificateProperties,
+    CertificateKeys,
     InstalledCertificates,
     ContradictedCertificates,
     ContractCertificates,

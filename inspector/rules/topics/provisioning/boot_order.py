@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.protocol.messages import CallResult
+from inspector.protocol.messages import CallError, CallResult
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
@@ -18,6 +18,7 @@ from inspector.rules.rule import (
     Faults,
     Topic,
     call,
+    refusal,
     result,
     rule,
 )
@@ -46,6 +47,11 @@ _BOOT = {
 }
 _BOOT_AGAIN = {version: boot.replace('"b"', '"c"') for version, boot in _BOOT.items()}
 _ANSWER = '< [3,"b",{"status":"%s","currentTime":"2026-01-01T12:00:00Z","interval":60}]'
+
+_READ = (
+    '< [2,"1","GetVariables",{"getVariableData":[{"component":{"name":"OCPPCommCtrlr"},'
+    '"variable":{"name":"HeartbeatInterval"}}]}]\n'
+)
 
 
 def _after(status: str, rest: str, before: str = "") -> dict[str, str]:
@@ -240,6 +246,23 @@ class BootOrder(Topic):
         if self._boot.state is not Registration.PENDING or status != "Accepted":
             return None  # an unknown status counts as not accepted
         return Fault(f"{frame.action} is answered with {status!r} while Pending; expected Rejected", "/2/status")
+
+    @rule(
+        "boot.pending-refused",
+        refusal("GetVariables", "SetVariables", "GetBaseReport", "GetReport"),
+        title="A charging station that is Pending refuses to tell or change its configuration",
+        versions=V2X,
+        severity=Severity.WARNING,
+        spec="B02.FR.01",
+        remedy="Answer these requests while Pending: the CSMS needs them before it accepts the station.",
+        bad=_after("Pending", f'{_READ}> [4,"1","SecurityError","",{{}}]'),
+        good=_after("Pending", f'{_READ}> [4,"1","FormatViolation","",{{}}]'),
+    )
+    def pending_refused(self, frame: Frame) -> Faults:
+        code = frame.message.error_code if isinstance(frame.message, CallError) else None
+        if self._boot.state is not Registration.PENDING or code not in ("SecurityError", "NotSupported"):
+            return None
+        return Fault(f"{frame.action} is answered with {code} while Pending; expected an answer", "/2", key=code)
 
     @rule(
         "boot.closed-while-pending",

@@ -128,6 +128,9 @@ class Networks2x(Topic):
             elif name.component == "networkconfiguration" and name.variable == "securityprofile":
                 profile = _number(value)
                 new = [(name.component_instance, profile)] if profile is not None else []
+            elif name.component == "securityctrlr" and name.variable == "securityprofile":
+                profile = _number(value)
+                new = [("of SecurityCtrlr", profile)] if profile is not None else []
             else:
                 continue
             for slot, profile in new:

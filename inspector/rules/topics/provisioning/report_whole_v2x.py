@@ -18,6 +18,12 @@ _WITHOUT = frozenset({"active", "available", "enabled"})
 """A component meets these criteria also if it does not have the variable with this name."""
 _FAN = (entry_2x("FanCtrlr", "Speed", "4"), entry_2x("FanCtrlr", "Problem", "true"))
 _FAN_ASKED = {"componentVariable": [{"component": {"name": "FanCtrlr"}}]}
+_SETTABLE = (
+    entry_2x("FanCtrlr", "Speed", "4", mutability="ReadWrite"),
+    entry_2x("FanCtrlr", "Limit", "9", mutability="ReadWrite"),
+)
+_CONFIGURATION = {"reportBase": "ConfigurationInventory"}
+_WRITABLE = {"ReadWrite", "WriteOnly"}
 
 
 class _Wanted:
@@ -54,6 +60,7 @@ class ReportWhole2x(Topic):
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
         self._wanted: Known[int, _Wanted] = Known()  # by requestId
+        self._settable: Known[int, set[Name]] = Known()  # what a ConfigurationInventory still lacks, by requestId
 
     def _expected(self, payload: dict[str, Any], now_ns: int) -> _Wanted | None:
         """Return what the report must have at least; None if that is not known."""
@@ -153,6 +160,41 @@ class ReportWhole2x(Topic):
             text = f"report {request} lacks {_shown(min(wanted.components, key=str))}, which meets the criteria"
             return Fault(text, frame=ABSENT, key=str(request))
         return None
+
+    @track(call("GetBaseReport"))
+    def base_asked(self, frame: Frame) -> None:
+        request = integer(frame.payload, "requestId") or 0
+        self._settable.pop(request, None)
+        if frame.payload.get("reportBase") == "ConfigurationInventory" and self._model.whole:
+            listed = ((name, known) for name, known in self._model.variables.items() if known.listed)
+            wanted = {name for name, known in listed if _WRITABLE & set(known.mutability.values())}
+            if wanted:
+                self._settable.note(request, wanted)
+
+    @rule(
+        "report.configuration-missing",
+        call("NotifyReport"),
+        title="A configuration inventory lacks a variable that can be set",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B07.FR.07",
+        remedy="Report every variable that can be set in a ConfigurationInventory.",
+        bad=script(inventory_2x(*_SETTABLE), report_2x(_CONFIGURATION, _SETTABLE[0], action="GetBaseReport")),
+        good=script(inventory_2x(*_SETTABLE), report_2x(_CONFIGURATION, *_SETTABLE, action="GetBaseReport")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def configuration_missing(self, frame: Frame) -> Faults:
+        request = integer(frame.payload, "requestId") or 0
+        wanted = self._settable.get(request)
+        if wanted is None:
+            return None
+        wanted.difference_update(name for entry in elements(frame.payload, "reportData") if (name := name_of(entry)))
+        if frame.payload.get("tbc") is True:
+            return None
+        del self._settable[request]
+        if not wanted:
+            return None
+        return Fault(f"report {request} lacks {min(wanted, key=str)}, which can be set", frame=ABSENT, key=str(request))
 
 
 def _shown(component: tuple[Any, ...]) -> str:

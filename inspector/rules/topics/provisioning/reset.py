@@ -51,7 +51,7 @@ class Reset(Topic):
         title="An accepted reset is not followed by a boot",
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
-        spec="OCPP 1.6 §5.14; B01.FR.01, B01.FR.03, B11.FR.03, B11.FR.04",
+        spec="OCPP 1.6 §5.14; B01.FR.01, B01.FR.03, B11.FR.03, B11.FR.04; 2.1 B13.FR.21",
         remedy="Restart and send BootNotification, or answer the Reset with Rejected.",
         bad={version: f"open\n{reset}\n{_DONE}\n+ 301s" for version, reset in _RESET.items()},
         good={version: f"open\n{reset}\n{_DONE}\n+ 60s\nopen\n{_BOOT[version]}" for version, reset in _RESET.items()},

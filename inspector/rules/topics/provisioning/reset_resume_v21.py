@@ -165,7 +165,7 @@ class ResetResume21(Topic):
         call("TransactionEvent"),
         title="A transaction resumes in another charging state than it had before the reset",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 B13.FR.12, B13.FR.14, B13.FR.23, B13.FR.25",
+        spec="OCPP 2.1 B13.FR.12, B13.FR.13, B13.FR.14, B13.FR.23, B13.FR.24, B13.FR.25",
         remedy="Resume in the charging state from before the reset; in SuspendedEVSE instead of Charging where "
         "TxAllowEnergyTransferResumption is false.",
         bad=script(started(), _RESET, _ANNOUNCED, _BOOT, _OTHER_STATE),
@@ -190,6 +190,10 @@ class ResetResume21(Topic):
             allowed = self._model.value("TxCtrlr", "TxAllowEnergyTransferResumption")
             if (allowed or "").lower() == "false":
                 text = "resumed in Charging, though TxAllowEnergyTransferResumption is false"
+        elif before == "Charging" and state == "SuspendedEVSE":
+            allowed = self._model.value("TxCtrlr", "TxAllowEnergyTransferResumption")
+            if (allowed or "").lower() == "true":
+                text = f"resumed in {state}, though TxAllowEnergyTransferResumption is true"
         elif "Charging" in (state, before) and state != "SuspendedEVSE":
             text = f"resumed in {state[:20]}; the state before the reset was {before}"
         return Fault(text, "/3/transactionInfo/chargingState", key=name) if text else None

@@ -29,6 +29,8 @@ _INVENTORY = inventory_2x(
     entry_2x("SecurityCtrlr", "SecurityProfile", "1", mutability="ReadOnly", dataType="integer"),
 )
 
+_WRITE_ONLY = inventory_2x(entry_2x("PinCtrlr", "Code", mutability="WriteOnly"))
+
 
 def _unknown(component: str, name: str, status: str = "UnknownVariable") -> str:
     one = {"component": {"name": component}, "variable": {"name": name}}
@@ -151,7 +153,7 @@ class VariableValues2x(Topic):
         result("GetVariables", "SetVariables"),
         title="A station accepts a variable that it has called unknown",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B05.FR.04, B05.FR.05, B06.FR.06, B06.FR.15",
+        spec="OCPP 2.x B05.FR.04, B05.FR.05, B05.FR.06, B06.FR.06, B06.FR.07, B06.FR.08, B06.FR.15",
         remedy="Answer UnknownComponent or UnknownVariable each time for a component or variable that the station "
         "does not have, and never for one that it has.",
         bad=script(_unknown(*_HEARTBEAT), set_2x(*_HEARTBEAT, "300")),
@@ -173,6 +175,13 @@ class VariableValues2x(Topic):
             if known is not None and known.unknown is not None:
                 text = f"{name} is accepted; it was answered with {known.unknown} before"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
+            kind = string(entry, "attributeType") or "Actual"
+            if self._model.whole and known is not None and known.listed and kind not in known.kinds:
+                text = f"{name} is accepted with attributeType {kind[:9]}; the full inventory lists it without that"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+            if self._no_variable(name):
+                text = f"{name} is accepted; the full inventory has this component without this variable"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
             if not setting and self._only_instances(name):
                 text = f"{name} is read without an instance; the full inventory has it with instances only"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
@@ -181,6 +190,14 @@ class VariableValues2x(Topic):
     def _no_component(self, name: Name) -> bool:
         model = self._model
         return model.whole and name.component not in COMMON and name.component not in model.components
+
+    def _no_variable(self, name: Name) -> bool:
+        """Return whether the inventory lists other variables of this component, which is none of the common ones."""
+        model = self._model
+        if not model.whole or name.component in COMMON or name.component not in model.components:
+            return False
+        same = [one for one, known in model.variables.items() if known.listed and one.component == name.component]
+        return bool(same) and all(one.variable != name.variable for one in same)
 
     def _only_instances(self, name: Name) -> bool:
         """Return whether the inventory lists this variable only with instances, but `name` has no instance."""
@@ -217,11 +234,37 @@ class VariableValues2x(Topic):
         return None
 
     @rule(
+        "variables.write-only-read",
+        result("GetVariables"),
+        title="A write-only variable can be read",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B06.FR.09",
+        remedy="Answer Rejected to GetVariables for a variable whose mutability is WriteOnly.",
+        bad=script(_WRITE_ONLY, variable_2x("PinCtrlr", "Code", "1234")),
+        good=script(_WRITE_ONLY, _unknown("PinCtrlr", "Code", "Rejected")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def write_only(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
+            name, known = self._known(entry)
+            if name is None or entry.get("attributeStatus") != "Accepted":
+                continue
+            password = name.variable == "basicauthpassword"
+            if password and entry.get("attributeValue"):
+                continue  # the rule security.key-readable reports it
+            kind = string(entry, "attributeType") or "Actual"
+            if password or (known is not None and known.mutability.get(kind) == "WriteOnly"):
+                text = f"{name} is answered with Accepted; it is write-only, so Rejected is expected"
+                return Fault(text, f"/2/getVariableResult/{index}", key=str(name))
+        return None
+
+    @rule(
         "variables.not-kept",
         result("GetVariables"),
         title="A variable does not have the value that was accepted",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B05.FR.10",
+        spec="OCPP 2.x B05.FR.10; OCPP 2.1 B09.FR.24",
         remedy="Answer Accepted only where the value was set, RebootRequired where it is set later.",
         bad=script(set_2x(*_HEARTBEAT, "300"), variable_2x(*_HEARTBEAT, "60")),
         good=script(set_2x(*_HEARTBEAT, "300", "RebootRequired"), variable_2x(*_HEARTBEAT, "60")),

@@ -1,0 +1,248 @@
+"""Judge where a 2.x password is set and used, whether the connection fits the security profile, and lost events."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.protocol.password_length import password_length
+from inspector.protocol.vocabulary import Direction
+from inspector.rules.context import Moment, SessionContext
+from inspector.rules.durations import duration
+from inspector.rules.fields import elements, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, refusal, result, rule, track
+from inspector.rules.state.device_model import DeviceModel, name_of
+from inspector.rules.state.registration import Registration, RegistrationState
+from inspector.rules.topics.example_frames import NOW, cp, script, set_2x, variable_2x
+
+CRITICAL = frozenset(
+    "FirmwareUpdated SettingSystemTime StartupOfTheDevice ResetOrReboot SecurityLogWasCleared MemoryExhaustion "
+    "TamperDetectionActivated InvalidFirmwareSignature InvalidFirmwareSigningCertificate InvalidCsmsCertificate "
+    "InvalidChargingStationCertificate InvalidTLSVersion InvalidTLSCipherSuite MaintenanceLoginAccepted "
+    "MaintenanceLoginFailed".split()
+)
+"""The critical security events (part 2 appendix 1)."""
+_PASSWORD = ("SecurityCtrlr", "BasicAuthPassword")
+_PROFILE = ("SecurityCtrlr", "SecurityProfile")
+_UNKNOWN = frozenset({"UnknownComponent", "UnknownVariable"})
+_ALLOWED = re.compile(r"[A-Za-z0-9*\-_=:+|@.]*")
+_OTHER_WAY = re.compile(rb"basic_?auth_?password|authorization_?key", re.IGNORECASE)
+_NEW = "correct-horse-battery"
+_FACTS = '{"remote_addr":"192.0.2.1:4000","auth_scheme":%s,"auth_user":"CP1","tls_version":%s}'
+_BASIC = 'open {"auth_scheme":"Basic","auth_user":"CP1","auth_password_length":%d,"tls_version":"TLSv1.3"}'
+_EVENT = cp("SecurityEventNotification", {"type": "TamperDetectionActivated", "timestamp": NOW})
+_LOST = _EVENT.partition("\n")[0].replace('"#"', '"lost"') + "\n"
+
+
+def _opened(scheme: str | None, tls: str | None) -> str:
+    given = '"Basic"' if scheme else "null"
+    return f"open {_FACTS % (given, f'"{tls}"' if tls else 'null')}"
+
+
+class Security2x(Topic):
+    """The rules about passwords, security profiles and security events of a 2.x station."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._model = self.station.topic(DeviceModel)
+        self._boot = self.station.topic(RegistrationState)
+        self._length: int | None = None  # the length of the password that the station has accepted last
+        self._sent: Known[tuple[str, str], SessionContext] = Known()  # critical events without an answer
+
+    @rule(
+        "security.password-elsewhere",
+        call("SetVariables", "DataTransfer"),
+        title="The CSMS sets the password of a station by another way than BasicAuthPassword",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A01.FR.02",
+        remedy="Set the password with SetVariables of BasicAuthPassword.",
+        bad=script(set_2x("SecurityCtrlr", "AuthorizationKey", _NEW, "UnknownVariable")),
+        good=script(set_2x(*_PASSWORD, _NEW)),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def elsewhere(self, frame: Frame) -> Faults:
+        if frame.action == "DataTransfer":
+            if frame.direction is Direction.FROM_CSMS and _OTHER_WAY.search(frame.raw):
+                return Fault("the password is in a DataTransfer", "/3")
+            return None
+        for index, entry in enumerate(elements(frame.payload, "setVariableData")):
+            if (string(member(entry, "variable"), "name") or "").lower() == "authorizationkey":
+                return Fault("AuthorizationKey is set; in 2.x it is BasicAuthPassword", f"/3/setVariableData/{index}")
+        return None
+
+    @rule(
+        "security.password-characters",
+        call("SetVariables"),
+        title="The CSMS sets a password that has other characters than a password may have, or is too long",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A00.FR.205, A00.FR.304",
+        remedy="Use letters, digits and * - _ = : + | @ . only, and at most 64 characters or the station's maxLimit.",
+        bad=script(set_2x(*_PASSWORD, "a password with spaces")),
+        good=script(set_2x(*_PASSWORD, _NEW)),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def characters(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "setVariableData")):
+            name, value = name_of(entry), string(entry, "attributeValue")
+            if name is None or name.variable != "basicauthpassword" or not value or not value.strip("*"):
+                continue
+            at = f"/3/setVariableData/{index}/attributeValue"
+            if not _ALLOWED.fullmatch(value):
+                return Fault("the password has characters that are not allowed", at, key="characters")
+            known = self._model.get(*_PASSWORD)
+            most = (known.characteristics or {}).get("maxLimit") if known is not None else None
+            longest = min(64, max(40, int(most))) if isinstance(most, int | float) else 64
+            if len(value) > longest:
+                return Fault(f"the password has {len(value)} characters; at most {longest} are allowed", at)
+        return None
+
+    @rule(
+        "security.password-unknown",
+        result("SetVariables"),
+        title="A station that uses a password does not have the variable for it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A00.FR.205, A00.FR.304, A01.FR.01",
+        remedy="Keep the password in SecurityCtrlr.BasicAuthPassword, and let the CSMS set it there.",
+        bad=script(variable_2x(*_PROFILE, "2"), set_2x(*_PASSWORD, _NEW, "UnknownVariable")),
+        good=script(variable_2x(*_PROFILE, "3"), set_2x(*_PASSWORD, _NEW, "UnknownVariable")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown(self, frame: Frame) -> Faults:
+        basic = str(self.session.facts.get("auth_scheme")).lower() == "basic"
+        if not basic and self._model.value(*_PROFILE) not in ("1", "2"):
+            return None
+        for index, entry in enumerate(elements(frame.payload, "setVariableResult")):
+            name, status = name_of(entry), string(entry, "attributeStatus")
+            if name is None or status not in _UNKNOWN:
+                continue
+            if (name.component, name.variable) == ("securityctrlr", "basicauthpassword"):
+                text = f"BasicAuthPassword is answered with {status}, but the station connects with a password"
+                return Fault(text, f"/2/setVariableResult/{index}")
+        return None
+
+    @rule(
+        "security.old-password",
+        OPENED,
+        title="The CSMS lets a station connect with a password that was replaced",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A01.FR.03",
+        remedy="Refuse the old password once the station has accepted a new one.",
+        bad=script(_BASIC % 16, set_2x(*_PASSWORD, _NEW), "close", _BASIC % 16),
+        good=script(_BASIC % 16, set_2x(*_PASSWORD, _NEW), "close", _BASIC % len(_NEW)),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def old_password(self, session: SessionContext, moment: Moment) -> Faults:
+        length = session.facts.get("auth_password_length")
+        if self._length is None or type(length) is not int or length == self._length:
+            return None
+        text = f"the password has {length} bytes; the one that the station has accepted has {self._length}"
+        return Fault(text, key="password")
+
+    @track(result("SetVariables"))
+    def password_set(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "setVariableResult"):
+            name = name_of(entry)
+            if name is None or name.variable != "basicauthpassword" or frame.call is None:
+                continue
+            if entry.get("attributeStatus") == "Accepted" and name.component == "securityctrlr":
+                length = password_length("SetVariables", frame.request)
+                notes: dict[str, Any] = frame.call.notes or {}
+                self._length = length if length is not None else notes.get("password_length")
+
+    @track(result("SetNetworkProfile"))
+    def profile_set(self, frame: Frame) -> None:
+        self._length = None  # the profile may have a password of its own
+
+    @rule(
+        "security.profile-differs",
+        result("GetVariables"),
+        call("NotifyReport"),
+        title="A station connects in another way than its security profile says",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A00.FR.001, A00.FR.202, A00.FR.203, A00.FR.301, A00.FR.302, A00.FR.312, A00.FR.401, A00.FR.415",
+        remedy="Profile 1: a password without TLS. Profile 2: a password and TLS. Profile 3: a client certificate and "
+        "TLS, without a password.",
+        bad=script(_opened("Basic", "TLSv1.3"), variable_2x(*_PROFILE, "3")),
+        good=script(_opened("Basic", "TLSv1.3"), variable_2x(*_PROFILE, "2")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def differs(self, frame: Frame) -> Faults:
+        facts = self.session.facts
+        if not facts.get("remote_addr"):
+            return None  # the handshake was not seen
+        told = _told(frame)
+        basic, tls = str(facts.get("auth_scheme")).lower() == "basic", facts.get("tls_version")
+        text, severity = None, None
+        if told == "3" and basic:
+            text = "SecurityProfile is 3, but the station sends a password"
+        elif told in ("1", "2") and "auth_scheme" in facts and facts["auth_scheme"] is None:
+            text = f"SecurityProfile is {told}, but the station sends no password"
+        elif told == "1" and tls:
+            text = f"SecurityProfile is 1, but the station connects with {tls}"
+        elif told in ("2", "3") and "tls_version" in facts and not tls and not facts.get("upstream_tls_version"):
+            text = f"SecurityProfile is {told}, but the connection has no TLS here"
+            severity = Severity.INFO  # something in front of the recorder may have ended TLS
+        return Fault(text, "/3" if frame.call is None else "/2", severity=severity, key=told or "") if text else None
+
+    @rule(
+        "security.event-not-resent",
+        DEADLINE,
+        title="A critical security event that was never answered is not sent again",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A04.FR.02",
+        remedy="Keep a critical security event until the CSMS has answered it, and send it again after a reconnect.",
+        bad=script(_LOST, "close", "+ 10s", "open", "+ 5m"),
+        good=script(_LOST, "close", "+ 10s", "open", _EVENT, "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_resent(self, moment: Moment, event: tuple[str, str], session: SessionContext) -> Faults:
+        if event not in self._sent or session not in self.station.sessions:
+            return None
+        if self._boot.state not in (Registration.ACCEPTED, Registration.UNKNOWN):
+            return None  # it may not send this yet
+        del self._sent[event]
+        wait = duration(self.settings.effect_timeout_s)
+        text = f"{event[0][:50]} was not answered before the connection was lost, and is not sent again within {wait}"
+        return Fault(text, key=event[0][:50])
+
+    @track(call("SecurityEventNotification"))
+    def event(self, frame: Frame) -> None:
+        kind, when = string(frame.payload, "type"), string(frame.payload, "timestamp")
+        if kind in CRITICAL and kind is not None and when is not None:
+            self._sent.note((kind, when), self.session)
+
+    @track(result("SecurityEventNotification"), refusal("SecurityEventNotification"))
+    def event_answered(self, frame: Frame) -> None:
+        self._sent.pop((string(frame.request, "type") or "", string(frame.request, "timestamp") or ""), None)
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        for event, before in self._sent.items():
+            if before is not session and before not in self.station.sessions:
+                self.station.deadline(moment, self.settings.effect_timeout_s, self.not_resent, event, session)
+
+
+def _told(frame: Frame) -> str | None:
+    """Return the value of SecurityProfile that an answer or a report tells."""
+    read = frame.action == "GetVariables"
+    for entry in elements(frame.payload, "getVariableResult" if read else "reportData"):
+        name = name_of(entry)
+        if name is None or (name.component, name.variable) != ("securityctrlr", "securityprofile"):
+            continue
+        if read:
+            return string(entry, "attributeValue")
+        for one in elements(entry, "variableAttribute"):
+            if one.get("type", "Actual") == "Actual":
+                return string(one, "value")
+    return None
