@@ -87,6 +87,7 @@ from inspector.rules.topics.monitoring.raised import RaisedEvents
 from inspector.rules.topics.monitoring.refused import RefusedMonitors
 from inspector.rules.topics.monitoring.reported import MonitorReports
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
+from inspector.rules.topics.monitoring.unraised import UnraisedEvents
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.boot_pace import BootPace
@@ -317,6 +318,7 @@ TOPICS: tuple[type[Topic], ...] = (
     InstalledMonitors,
     PeriodicMonitors,
     RefusedMonitors,
+    UnraisedEvents,
     DisplayMessages,
     DisplaySupport,
     KeptMessages,

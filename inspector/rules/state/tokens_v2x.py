@@ -67,6 +67,7 @@ class KnownTokens2x(Topic):
         listed_whole: whether nothing but `listed` is in the list.
         placed: whether any answer names EVSEs.
         cleared_ns: when (monotonic) the cache was last cleared, None if that was not seen.
+        forgotten: when (monotonic) the station was asked to clear what it knows about a customer, by the token.
     """
 
     scope = "station"
@@ -81,6 +82,7 @@ class KnownTokens2x(Topic):
         self.listed_whole = False
         self.placed = False
         self.cleared_ns: int | None = None
+        self.forgotten: Known[Token, int] = Known()
         self._configuration = self.station.topic(ConfigurationState)
 
     def flag(self, component: str, variable: str) -> bool | None:
@@ -115,8 +117,8 @@ class KnownTokens2x(Topic):
     def not_stored(self, token: Token) -> bool:
         """Whether the station can have the token neither in its cache nor in its local list."""
         if self.flag("AuthCacheCtrlr", "Enabled") is not False:
-            answer = self.answers.get(token)
-            if self.cleared_ns is None or (answer is not None and answer.told_ns > self.cleared_ns):
+            answer, cleared_ns = self.answers.get(token), self.forgotten.get(token, self.cleared_ns)
+            if cleared_ns is None or (answer is not None and answer.told_ns > cleared_ns):
                 return False
         return self.cache_only(token)
 
@@ -142,6 +144,12 @@ class KnownTokens2x(Topic):
     def cleared(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted":
             self.cleared_ns = frame.mono_ns
+
+    @track(result("CustomerInformation"))
+    def customer_cleared(self, frame: Frame) -> None:
+        token = token_of(frame.request)
+        if token is not None and frame.request.get("clear") is True and frame.payload.get("status") == "Accepted":
+            self.forgotten.note(token, frame.mono_ns)
 
     @track(result("RequestStartTransaction"))
     def started(self, frame: Frame) -> None:

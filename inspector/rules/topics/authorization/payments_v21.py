@@ -78,6 +78,7 @@ class Payments21(Topic):
         self._canceled: Known[str, Frame] = Known()  # transactions for which nothing has to be paid
         self._granted: Known[str, Frame] = Known()  # authorized payments without a transaction yet
         self._limits: Known[str, float] = Known()
+        self._waiting: Known[str, None] = Known()  # transactions in which no car has been plugged in so far
         self._configuration = self.station.topic(ConfigurationState)
         self._events = self.station.topic(Transactions2x)
 
@@ -91,6 +92,8 @@ class Payments21(Topic):
         self.transactions.note(name, _Payment(token, remote))
         if isinstance(most, int | float):
             self._limits.note(name, most)
+        if event.first and event.transaction.known_from_start and event.info.get("chargingState") == "Idle":
+            self._waiting.note(name, None)
         self._granted.pop(token.value, None)
         self.station.refresh_listeners()
 
@@ -194,7 +197,9 @@ class Payments21(Topic):
             return aside(self.limit_not_set, frame)
         name = string(member(frame.request, "transactionInfo"), "transactionId") or ""
         payment = self.transactions.get(name)
-        if payment is None or frame.request.get("triggerReason") != "EVConnectTimeout":
+        trigger = frame.request.get("triggerReason")
+        left = trigger == "EVConnectTimeout" or (trigger == "StopAuthorized" and name in self._waiting)
+        if payment is None or not left:
             return None
         if not payment.remote:
             self._canceled.note(name, frame)
@@ -281,6 +286,10 @@ class Payments21(Topic):
     )
     def increment(self, frame: Frame) -> Faults:
         info = member(frame.payload, "transactionInfo")
+        if self._waiting and (
+            frame.payload.get("triggerReason") == "CablePluggedIn" or info.get("chargingState") not in (None, "Idle")
+        ):
+            self._waiting.pop(string(info, "transactionId") or "", None)
         most = member(info, "transactionLimit").get("maxCost") if "transactionLimit" in info else None
         name = string(info, "transactionId") or ""
         if not isinstance(most, int | float) or name not in self.transactions:

@@ -46,6 +46,7 @@ class Settlements21(Topic):
     def setup(self) -> None:
         self._denied: Known[str, str] = Known()  # status of payments that the CSMS has refused, in lower case
         self._unused: Known[str, None] = Known()  # transactions that ended before a car was plugged in
+        self._costs: Known[str, float] = Known()  # what transactions cost, as the answer to their end says
         self._configuration = self.station.topic(ConfigurationState)
         self._payments = self.station.topic(Payments21)
 
@@ -94,8 +95,41 @@ class Settlements21(Topic):
             return Fault(f"{amount:g} is settled, but nobody plugged in for {name[:36]}", "/3/status", key="unused")
         return None
 
+    @rule(
+        "payment.amount-differs",
+        call("NotifySettlement"),
+        title="Another amount is settled than the transaction costs",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 C21.FR.01",
+        remedy="Settle the total cost of the transaction.",
+        bad=script(_charged(5.0), _settled(amount=7.5)),
+        good=script(_charged(5.0), _settled(amount=5.0)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._costs,
+    )
+    def amount_differs(self, frame: Frame) -> Faults:
+        amount, cost = (
+            frame.payload.get("settlementAmount"),
+            self._costs.get(string(frame.payload, "transactionId") or ""),
+        )
+        if frame.payload.get("status") != "Settled" or cost is None or not isinstance(amount, int | float):
+            return None
+        if abs(amount - cost) < 0.015:
+            return None
+        return Fault(f"{amount:g} is settled; the transaction costs {cost:g}", "/3/settlementAmount")
+
+    @track(call("CostUpdated"))
+    def updated(self, frame: Frame) -> None:
+        self._costs.pop(string(frame.payload, "transactionId") or "", None)
+
     @track(result("Authorize", "TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
+        cost, name = frame.payload.get("totalCost"), string(member(frame.request, "transactionInfo"), "transactionId")
+        local = name is not None and name in self._payments.transactions
+        if local and frame.request.get("eventType") == "Ended" and isinstance(cost, int | float):
+            self._costs.note(name or "", cost)
+            self.station.refresh_listeners()
         if frame.request.get("triggerReason") == "EVConnectTimeout" and frame.payload.get("totalCost") == 0:
             self._unused.note(string(member(frame.request, "transactionInfo"), "transactionId") or "", None)
             self.station.refresh_listeners()

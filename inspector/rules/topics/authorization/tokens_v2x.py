@@ -61,8 +61,8 @@ class TokenUse2x(Topic):
         call("TransactionEvent"),
         title="A token is used that the station cannot know without asking the CSMS",
         severity=Severity.WARNING,
-        spec="OCPP 2.x C01.FR.02, C06.FR.02, C07.FR.01, C08.FR.01, C09.FR.05, C10.FR.11, C11.FR.01, C11.FR.03; "
-        "OCPP 2.1 C18.FR.04",
+        spec="OCPP 2.x C01.FR.02, C06.FR.02, C07.FR.01, C08.FR.01, C09.FR.05, C10.FR.11, C11.FR.01, C11.FR.03, "
+        "N10.FR.03, N10.FR.06; OCPP 2.1 C18.FR.04",
         remedy="Send Authorize for a token that is neither in the authorization cache nor in the local list, and for "
         "each token of type Local or eMAID while the station is online.",
         bad=script(BOOT_2X, started(), _presented(_LOCAL)),
@@ -136,8 +136,8 @@ class TokenUse2x(Topic):
         ASIDE,
         title="A refused token is used",
         severity=Severity.ERROR,
-        spec="OCPP 2.x C10.FR.03, C10.FR.08, C10.FR.10, C10.FR.13, C12.FR.05, C13.FR.01, C14.FR.01, C14.FR.03, "
-        "C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
+        spec="OCPP 2.x C10.FR.01, C10.FR.03, C10.FR.04, C10.FR.05, C10.FR.08, C10.FR.10, C10.FR.13, C12.FR.05, "
+        "C12.FR.06, C13.FR.01, C14.FR.01, C14.FR.03, C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
         remedy="Send Authorize for a token that cache or local list do not call Accepted, and heed the answer.",
         bad=script(started(), authorize(CARD, _NO), _presented(CARD, _NO)),
         good=script(started(), authorize(CARD, _NO), authorize(CARD, YES), _presented(CARD)),

@@ -31,6 +31,9 @@ def _status(status: str) -> str:
     return cp("FirmwareStatusNotification", {"status": status, "requestId": 7})
 
 
+_UPDATED = cp("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": NOW})
+
+
 class Update(NamedTuple):
     """An accepted update; `life` counts boots and connections until then."""
 
@@ -82,6 +85,7 @@ class FirmwareSchedule(Topic):
         self.updates: Known[int, Update] = Known()
         self._checked: Known[int, None] = Known()  # updates whose signature was reported as checked
         self._latest: tuple[int | None, str, tuple[int, int]] | None = None  # requestId, status and life
+        self._version: str | None = None  # the firmware of the latest accepted boot
         self.restarting: int | None = None  # the requestId of an update that has announced a restart
         self._evidence = self.station.topic(Observation)
 
@@ -219,7 +223,10 @@ class FirmwareSchedule(Topic):
         """Return the requestId of the update that this accepted boot belongs to; None for any other boot."""
         if answer.payload.get("status") != "Accepted":
             return None
-        if self.restarting is None and answer.request.get("reason") == "FirmwareUpdate" and self._latest is not None:
+        before, self._version = self._version, string(member(answer.request, "chargingStation"), "firmwareVersion")
+        new = None not in (before, self._version) and before != self._version
+        own = new or answer.request.get("reason") == "FirmwareUpdate"
+        if self.restarting is None and own and self._latest is not None:
             return self._latest[0] if self._latest[1] == "Installing" else None
         return self.restarting
 
@@ -253,6 +260,31 @@ class FirmwareSchedule(Topic):
         self.restarting = None
         self.updates.note(number, Update(frame.call, self._life()))
         self.station.refresh_listeners()
+
+    def activated(self, answer: Frame) -> int | None:
+        """Return the requestId of the update that this security event is about and that is not Installed yet."""
+        if answer.request.get("type") != "FirmwareUpdated" or self._latest is None or self._latest[1] == "Installed":
+            return None
+        return self._latest[0] if self._latest[2] == self._life() else None
+
+    installed_unreported = Promise(
+        "firmware.installed-unreported",
+        "SecurityEventNotification",
+        promised=lambda topic, frame: topic.activated(frame),
+        kept_by=call("FirmwareStatusNotification"),
+        keeps=lambda topic, frame: (
+            integer(frame.payload, "requestId") if frame.payload.get("status") == "Installed" else None
+        ),
+        text="FirmwareUpdated was reported, but update {key} did not report Installed within {wait}",
+        title="A security event says that firmware was updated, but its status never becomes Installed",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L01.FR.28, L02.FR.20",
+        remedy="Send FirmwareStatusNotification with Installed when the new firmware is installed.",
+        bad=script(_status("Installing"), _UPDATED, "+ 5m"),
+        good=script(_status("Installing"), _UPDATED, _status("Installed"), "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
 
     @track(call("FirmwareStatusNotification"))
     def reported(self, frame: Frame) -> None:
