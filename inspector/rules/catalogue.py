@@ -147,6 +147,7 @@ from inspector.rules.topics.smart_charging.v2x_modes_v21 import Modes21
 from inspector.rules.topics.smart_charging.v2x_needs_v21 import TwoWayNeeds21
 from inspector.rules.topics.tariffs.answers_v21 import TariffAnswers21
 from inspector.rules.topics.tariffs.costs_v21 import Costs21
+from inspector.rules.topics.tariffs.drivers_v21 import DriverTariffs21
 from inspector.rules.topics.tariffs.events_v21 import TariffEvents21, TariffMessages2x
 from inspector.rules.topics.tariffs.final_costs_v21 import FinalCosts21
 from inspector.rules.topics.tariffs.in_force_v21 import TariffsInForce21
@@ -326,6 +327,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Tariffs21,
     TariffAnswers21,
     KnownTariffs,
+    DriverTariffs21,
     TariffsInForce21,
     TariffEvents21,
     TariffMessages2x,

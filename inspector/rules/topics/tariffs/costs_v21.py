@@ -101,6 +101,8 @@ class Costs21(Topic):
                 aside(self.failure, told),
                 aside(self.old_tariff, told, name, frame),
                 aside(self._final.outdated, payload),
+                aside(self._final.period_order, told),
+                aside(self._final.fixed_changes, told, name, self._known.named.get(name)),
             ]
             faults = [each for each in wrong if each is not None]
             late = self._interval(frame, name, kind)
@@ -317,7 +319,16 @@ class Costs21(Topic):
             changed(tariff("B")),
             _CHANGED,
             "+ 1h",
-            ended({}, 2, costDetails=costs(chargingPeriods=[{"startPeriod": NOW, "tariffId": name} for name in "AB"])),
+            ended(
+                {},
+                2,
+                costDetails=costs(
+                    chargingPeriods=[
+                        {"startPeriod": NOW, "tariffId": "A"},
+                        {"startPeriod": "2026-01-01T12:30:00Z", "tariffId": "B"},
+                    ]
+                ),
+            ),
         ),
         versions=V21,
         side=Side.CHARGE_POINT,

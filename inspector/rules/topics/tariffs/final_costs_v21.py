@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from inspector.rules.fields import elements, integer, member, string
+from itertools import pairwise
+
+from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import ASIDE, V21, Topic, rule
@@ -10,6 +12,7 @@ from inspector.rules.topics.example_frames import NOW, Payload, script, transact
 from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended
 
 _USED = {"tariffId": "A"}
+_ONCE = ("fixed", "reservationTime", "reservationFixed")
 _UNMEASURED_WH = 100
 """A meter may advance by so much after the last cost calculation."""
 
@@ -22,6 +25,17 @@ def _used(kwh: float) -> Payload:
     return costs(chargingPeriods=None, totalUsage={"energy": kwh, "chargingTime": 600, "idleTime": 0})
 
 
+def _fixed(amount: float, sequence: int = 1) -> str:
+    total = {"currency": "EUR", "typeOfCost": "NormalCost", "fixed": {"exclTax": amount}, "total": {"exclTax": amount}}
+    told = costs(chargingPeriods=None, totalCost=total)
+    return transaction_event("Updated", "RunningCost", sequence, costDetails=told)
+
+
+def _period(minute: int) -> Payload:
+    used = [{"type": "Energy", "volume": 5000}]
+    return {"startPeriod": f"2026-01-01T12:{minute:02}:00Z", "tariffId": "A", "dimensions": used}
+
+
 _RUNNING = transaction_event("Updated", "RunningCost", 1, meterValue=_metered(5000), costDetails=_used(5.0))
 
 
@@ -32,6 +46,9 @@ class FinalCosts21(Topic):
     versions = V21
 
     def setup(self) -> None:
+        self._once: Known[str, tuple[str | None, Payload]] = (
+            Known()
+        )  # by transaction: its tariff, and fees that are due once
         self._running: Known[str, tuple[float, float]] = Known()  # by transaction: energy in the costs and on the meter
 
     @rule(
@@ -39,7 +56,7 @@ class FinalCosts21(Topic):
         ASIDE,
         title="The costs at the end of a transaction lack the energy since the last running costs",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 I12.FR.42, I12.FR.09",
+        spec="OCPP 2.1 I12.FR.42, I12.FR.09, I12.FR.40",
         remedy="Finish the calculation before you send Ended: costDetails must have all energy of the transaction.",
         bad=script(begun(_USED), _RUNNING, ended(sequence=2, meterValue=_metered(9000), costDetails=_used(5.0))),
         good=script(begun(_USED), _RUNNING, ended(sequence=2, meterValue=_metered(9000), costDetails=_used(9.0))),
@@ -60,6 +77,58 @@ class FinalCosts21(Topic):
             return None
         text = f"totalUsage.energy is still {used:g}, but {register - before[1]:g} Wh were metered since the last costs"
         return Fault(text, "/3/costDetails/totalUsage/energy", key=name[:36])
+
+    @rule(
+        "cost.fixed-changes",
+        ASIDE,
+        title="A fee that is due once is charged again while the transaction runs",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I12.FR.06, I12.FR.30",
+        remedy="Calculate fixedFee, reservationTime and reservationFixed once, at the start of the transaction.",
+        bad=script(begun(_USED), _fixed(1.0), _fixed(2.0, 2)),
+        good=script(begun(_USED), _fixed(1.0), _fixed(1.0, 2)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def fixed_changes(self, told: Payload, name: str, tariff: str | None) -> Fault | None:
+        parts = member(told, "totalCost")
+        if parts.get("typeOfCost") != "NormalCost" or told.get("failureToCalculate") is True:
+            return None
+        given = {part: member(parts, part).get("exclTax") for part in _ONCE if part in parts}
+        before = self._once.get(name)
+        self._once.note(name, (tariff, given))
+        if before is None or before[0] != tariff:
+            return None
+        for part, cost in given.items():
+            old = before[1].get(part)
+            if isinstance(cost, int | float) and isinstance(old, int | float) and old > 0 and cost > old + 0.011:
+                text = f"{part}.exclTax rises from {old} to {cost}, but this fee is due once"
+                return Fault(text, f"/3/costDetails/totalCost/{part}", key=part)
+        return None
+
+    @rule(
+        "cost.period-order",
+        ASIDE,
+        title="The charging periods of the costs do not follow each other",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I12.FR.35, I12.FR.36",
+        remedy="When other prices apply, give the period so far its dimensions, and begin a new one at this moment.",
+        bad=script(begun(_USED), ended(costDetails=costs(chargingPeriods=[_period(5), _period(0)]))),
+        good=script(begun(_USED), ended(costDetails=costs(chargingPeriods=[_period(0), _period(5)]))),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def period_order(self, told: Payload) -> Fault | None:
+        periods = elements(told, "chargingPeriods")
+        for index, (one, other) in enumerate(pairwise(periods), 1):
+            begins, after = seconds(string(one, "startPeriod")), seconds(string(other, "startPeriod"))
+            at = f"/3/costDetails/chargingPeriods/{index}"
+            if begins is not None and after is not None and after <= begins:
+                return Fault("a charging period does not begin after the one before", at, key="order")
+            if not one.get("dimensions") and other.get("dimensions"):
+                text = "a charging period has ended without dimensions"
+                return Fault(text, f"/3/costDetails/chargingPeriods/{index - 1}", key="dimensions")
+        return None
 
 
 def _register(payload: Payload) -> float | None:

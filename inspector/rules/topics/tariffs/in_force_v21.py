@@ -8,9 +8,10 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import script, transaction_event
 from inspector.rules.topics.tariffs.events_v21 import begun
-from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, default, prices, tariff
+from inspector.rules.topics.tariffs.known_v21 import Default, KnownTariffs, default, prices, tariff
 
 _LATER = tariff("A", validFrom="2026-02-01T00:00:00Z")
 
@@ -29,6 +30,7 @@ class TariffsInForce21(Topic):
         self._began: Known[str, int] = Known()  # by transaction: the frame with its Started
         self._named: Known[str, str] = Known()  # the tariff that a transaction has named last
         self._known = self.station.topic(KnownTariffs)
+        self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -36,7 +38,7 @@ class TariffsInForce21(Topic):
         call("TransactionEvent"),
         title="A transaction uses a default tariff that is not in force",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 I07.FR.19, I07.FR.22",
+        spec="OCPP 2.1 I07.FR.19, I07.FR.20, I07.FR.21, I07.FR.22",
         remedy="Use a default tariff from its validFrom on, until another replaces it.",
         bad=script(default(_LATER), begun({"tariffId": "A"})),
         good=script(default(), begun({"tariffId": "A"})),
@@ -59,10 +61,28 @@ class TariffsInForce21(Topic):
         if begins is not None and now is not None and now + self.settings.clock_skew_s < begins:
             text = f"tariff {told[:60]!r} is used, but its validFrom is later"
             return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
+        if one is not None and (newer := self._newer(one, frame)) is not None:
+            text = f"tariff {told[:60]!r} is used, although {newer[:60]!r} has replaced it at its validFrom"
+            return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
         gone = known.replaced.get(told)
         if gone is not None and self._began.get(name, 0) > gone and told not in known.defaults:
             text = f"tariff {told[:60]!r} is used, although another default tariff has replaced it"
             return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
+        return None
+
+    def _newer(self, one: Default, frame: Frame) -> str | None:
+        """Return the default tariff that came into force before this transaction began, in place of `one`."""
+        event = self._transactions.event
+        if event is None or event.kind != "Started" or event.transaction.evse is None:
+            return None
+        now = seconds(event.timestamp)
+        for name, other in self._known.defaults.items():
+            begins = other.valid_from
+            if other is one or begins is None or now is None or other.evse not in (0, event.transaction.evse):
+                continue
+            due = (one.valid_from or 0.0) <= begins and begins + self.settings.clock_skew_s < now
+            if due and other.frame_id > one.frame_id:
+                return name
         return None
 
     @rule(

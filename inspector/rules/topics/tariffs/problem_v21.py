@@ -40,7 +40,7 @@ class TariffProblem21(Topic):
     )
     def problem_kept(self, frame: Frame) -> Faults:
         for index, one in enumerate(elements(frame.payload, "getVariableResult")):
-            if not _is_problem(one) or one.get("attributeStatus") != "Accepted":
+            if not is_problem(one) or one.get("attributeStatus") != "Accepted":
                 continue
             true = (string(one, "attributeValue") or "").lower() == "true"
             kept = true and self._problem and self._solved
@@ -54,7 +54,7 @@ class TariffProblem21(Topic):
     @track(call("NotifyEvent"))
     def notified(self, frame: Frame) -> None:
         for one in elements(frame.payload, "eventData"):
-            if _is_problem(one):
+            if is_problem(one):
                 self._problem = (string(one, "actualValue") or "").lower() == "true"
                 self._solved = False
 
@@ -78,5 +78,5 @@ class TariffProblem21(Topic):
             self._solved = False
 
 
-def _is_problem(entry: dict[str, object]) -> bool:
+def is_problem(entry: dict[str, object]) -> bool:
     return (found(entry, "component/name"), found(entry, "variable/name")) == ("TariffCostCtrlr", "Problem")
