@@ -79,6 +79,7 @@ from inspector.rules.topics.metering.samples_v16 import Samples16
 from inspector.rules.topics.metering.signed_v2x import SignedValues2x
 from inspector.rules.topics.monitoring.accepted import MonitorAnswers
 from inspector.rules.topics.monitoring.events import Events2x
+from inspector.rules.topics.monitoring.fitting import FittingMonitors
 from inspector.rules.topics.monitoring.installed import InstalledMonitors
 from inspector.rules.topics.monitoring.monitors import Monitors
 from inspector.rules.topics.monitoring.open_streams_v21 import OpenStreams21
@@ -320,6 +321,7 @@ TOPICS: tuple[type[Topic], ...] = (
     PeriodicMonitors,
     RefusedMonitors,
     UnraisedEvents,
+    FittingMonitors,
     DisplayMessages,
     DisplaySupport,
     KeptMessages,

@@ -131,7 +131,11 @@ class LocalLists(Topic):
         differential = frame.request.get("updateType") == "Differential"
         if not differential or number is None or known is None or number > known:
             return None
-        if frame.payload.get("status") != "Accepted":
+        status = frame.payload.get("status")
+        if status == "Failed" and self.session.version is not OcppVersion.V16:
+            text = f"the status is Failed for version {number}; the list has version {known}; expected VersionMismatch"
+            return Fault(text, "/2/status", key="failed")
+        if status != "Accepted":
             return None
         return Fault(f"an update to version {number} was accepted; the list has version {known}", "/2/status")
 

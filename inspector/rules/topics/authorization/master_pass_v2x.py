@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from inspector.rules.fields import string
+from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
+from inspector.rules.durations import duration
+from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import ASIDE, V2X, Topic, rule
+from inspector.rules.rule import ASIDE, DEADLINE, V2X, Topic, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.tokens_v2x import KnownTokens2x, Token
-from inspector.rules.state.transactions_v2x import Event
+from inspector.rules.state.transactions_v2x import Event, Transactions2x
 from inspector.rules.topics.example_frames import Payload, cp, script, started, transaction_event, variable_2x
 
 _CARD: Payload = {"idToken": "T", "type": "ISO14443"}
 _YES: Payload = {"idTokenInfo": {"status": "Accepted"}}
 _MASTER: Payload = {"idTokenInfo": {"status": "Accepted", "groupIdToken": {"idToken": "MASTER", "type": "Central"}}}
+_DISPLAYS = (("DisplayMessageCtrlr", "Available"), ("Display", "Available"), ("UIInput", "Available"))
+_BLIND = variable_2x("DisplayMessageCtrlr", "Available", "false")
 _PASS = variable_2x("AuthCtrlr", "MasterPassGroupId", "MASTER")
 
 
@@ -87,3 +93,53 @@ class MasterPass2x(Topic):
         if event.kind != "Ended" or reason == "MasterPass" or not self._is_master(token):
             return None
         return Fault(f"a master pass ends {event.transaction} with stoppedReason {reason or 'missing'}", "/3")
+
+    @rule(
+        "authorize.master-not-all",
+        DEADLINE,
+        title="A master pass is accepted at a station without a display, but a transaction goes on",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C16.FR.02",
+        remedy="Stop all transactions for a token of the group in MasterPassGroupId where nobody can select some.",
+        bad=script(_PASS, _BLIND, started(), authorize(_CARD, _MASTER), "+ 5m"),
+        good=script(
+            _PASS,
+            _BLIND,
+            started(),
+            authorize(_CARD, _MASTER),
+            transaction_event("Ended", "StopAuthorized", 1, {"stoppedReason": "MasterPass"}),
+            "+ 5m",
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_all(self, moment: Moment, frame: Frame, names: tuple[str, ...]) -> Fault | None:
+        if self.session not in self.station.sessions:
+            return None
+        known = self.station.topic(Transactions2x).by_id
+        left = [name for name in names if name in known and known[name].open]
+        if not left:
+            return None
+        wait = duration(self.settings.effect_timeout_s)
+        return Fault(f"transaction {left[0][:36]} has not ended within {wait}", frame=frame, key=left[0][:36])
+
+    @track(result("Authorize"))
+    def presented(self, frame: Frame) -> None:
+        group = string(member(member(frame.payload, "idTokenInfo"), "groupIdToken"), "idToken")
+        master = self._configuration.variable("AuthCtrlr", "MasterPassGroupId")
+        if not group or not master or group.lower() != master.lower() or self._has_display():
+            return
+        if member(frame.payload, "idTokenInfo").get("status") != "Accepted":
+            return
+        ongoing = self.station.topic(Transactions2x).open_transactions()
+        names = tuple(one.transaction_id for one in ongoing[:100])
+        if names:
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_all, frame, names)
+
+    def _has_display(self) -> bool:
+        """Whether drivers may be able to select transactions at this station."""
+        device = self.station.topic(DeviceModel)
+        if device.whole:
+            return not {"displaymessagectrlr", "display", "uiinput"}.isdisjoint(device.components)
+        told = [self._configuration.variable(*name) for name in _DISPLAYS]
+        return "true" in told or "false" not in told

@@ -10,7 +10,7 @@ from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import OPENED, V2X, Faults, Topic, event, result, rule, track
+from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.topics.example_frames import Payload, cp, csms, script
 
@@ -67,6 +67,7 @@ class InstalledCertificates(Topic):
         self._accepted: Known[tuple[str, str], None] = Known()  # type and digest of certificates that are installed
         self._present: Known[tuple[str, ...], None] = Known()  # as the latest lists say
         self._gone: Known[tuple[str, ...], None] = Known()  # deleted, and nothing was installed since
+        self._whole: set[tuple[str, ...]] | None = None  # all certificates, if nothing was installed since that list
         self._configuration = self.station.topic(ConfigurationState)
 
     def _checked(self) -> str | None:
@@ -153,6 +154,7 @@ class InstalledCertificates(Topic):
         if status == "Accepted":
             self._accepted.note(one, None)
             self._gone.clear()
+            self._whole = None
             return None
         if one not in self._accepted or (kind == _ROOT and self._checked() != "false"):
             return None
@@ -163,7 +165,7 @@ class InstalledCertificates(Topic):
         result("DeleteCertificate"),
         title="The answer to DeleteCertificate contradicts which certificates are installed",
         severity=Severity.WARNING,
-        spec="OCPP 2.x M04.FR.02, M04.FR.04",
+        spec="OCPP 2.x M04.FR.02, M04.FR.04, M04.FR.06",
         remedy="Answer NotFound for a certificate that is not installed, Accepted or Failed for one that is.",
         bad=script(_listed("1"), _deleted("NotFound")),
         good=script(_listed("1"), _deleted("Failed")),
@@ -176,6 +178,10 @@ class InstalledCertificates(Topic):
             return Fault("NotFound, but this certificate was listed as installed", "/2/status", key="listed")
         if status != "Accepted":
             return None
+        if self._whole is not None and one not in self._whole and one not in self._gone:
+            self._whole = None
+            text = "Accepted, but the list of all certificates does not have this one"
+            return Fault(text, "/2/status", key="not listed")
         again = one in self._gone
         self._accepted.clear()  # which of them it was is not known
         self._present.clear()  # the certificates below it may be deleted too
@@ -184,13 +190,25 @@ class InstalledCertificates(Topic):
 
     @track(result("GetInstalledCertificateIds"))
     def listed(self, frame: Frame) -> None:
+        whole = set()
         for entry in elements(frame.payload, _LIST):
-            self._present.note(name_of_certificate(member(entry, "certificateHashData")), None)
+            name = name_of_certificate(member(entry, "certificateHashData"))
+            self._present.note(name, None)
+            whole.add(name)
+            below = elements(entry, "childCertificateHashData")
+            whole.update(name_of_certificate(one) for one in below)
+        if not frame.request.get("certificateType") and frame.payload.get("status") in ("Accepted", "NotFound"):
+            self._whole = whole
 
     @track(result("CertificateSigned"))
     def signed(self, frame: Frame) -> None:
         self._gone.clear()
+        self._whole = None
         self._present.clear()  # it may have taken the place of another one
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._whole = None  # new firmware may bring certificates
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
@@ -205,6 +223,7 @@ class InstalledCertificates(Topic):
         self._accepted.clear()
         self._present.clear()
         self._gone.clear()
+        self._whole = None
 
 
 def name_of_certificate(entry: Payload) -> tuple[str, ...]:
