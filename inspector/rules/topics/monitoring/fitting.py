@@ -8,7 +8,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
 from inspector.rules.state.device_model import DeviceModel, Name
 from inspector.rules.state.observation import Observation
-from inspector.rules.topics.example_frames import script
+from inspector.rules.topics.example_frames import Payload, script
 from inspector.rules.topics.monitoring.installed import (
     POWER,
     THRESHOLDS,
@@ -22,7 +22,7 @@ from inspector.rules.topics.provisioning.variables_v2x import item_of
 _NUMBERS = frozenset({"decimal", "integer"})
 _QUARTER_S = 900  # clock-aligned intervals that divide it are the same in every time zone
 _ROUNDING_S = 10
-_OTHER = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Voltage"}}
+_OTHER: Payload = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Voltage"}}
 _ALIGNED = monitored("PeriodicClockAligned", value=900)
 
 
