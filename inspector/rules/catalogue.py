@@ -44,6 +44,7 @@ from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertifi
 from inspector.rules.topics.certificate_use.contradicted_v2x import ContradictedCertificates
 from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
 from inspector.rules.topics.certificate_use.keys_v2x import CertificateKeys
+from inspector.rules.topics.certificate_use.matching_v2x import CertificateMatches
 from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
 from inspector.rules.topics.certificate_use.properties import CertificateProperties
 from inspector.rules.topics.certificates import Certificates
@@ -94,6 +95,7 @@ from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.boot_pace import BootPace
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
 from inspector.rules.topics.provisioning.network_variables_v21 import NetworkVariables21
+from inspector.rules.topics.provisioning.networks_refused_v2x import NetworksRefused2x
 from inspector.rules.topics.provisioning.networks_used_v2x import NetworksUsed2x
 from inspector.rules.topics.provisioning.networks_v2x import Networks2x
 from inspector.rules.topics.provisioning.report_content_v2x import ReportContent2x
@@ -268,6 +270,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ReportWhole2x,
     Networks2x,
     NetworksUsed2x,
+    NetworksRefused2x,
     Security2x,
     NetworkVariables21,
     DeviceModel,
@@ -279,6 +282,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CertificateRequests,
     CertificateProperties,
     CertificateKeys,
+    CertificateMatches,
     InstalledCertificates,
     ContradictedCertificates,
     ContractCertificates,

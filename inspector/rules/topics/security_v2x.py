@@ -10,13 +10,14 @@ from inspector.protocol.password_length import password_length
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import elements, member, string
+from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, refusal, result, rule, track
 from inspector.rules.state.device_model import DeviceModel, name_of
 from inspector.rules.state.registration import Registration, RegistrationState
 from inspector.rules.topics.example_frames import NOW, cp, script, set_2x, variable_2x
+from inspector.rules.topics.provisioning.networks_refused_v2x import told_profile
 
 CRITICAL = frozenset(
     "FirmwareUpdated SettingSystemTime StartupOfTheDevice ResetOrReboot SecurityLogWasCleared MemoryExhaustion "
@@ -25,6 +26,10 @@ CRITICAL = frozenset(
     "MaintenanceLoginFailed".split()
 )
 """The critical security events (part 2 appendix 1)."""
+INSECURE = frozenset({"InvalidCsmsCertificate", "InvalidTLSVersion", "InvalidTLSCipherSuite"})
+"""The security events after which a station must close the connection."""
+DELAY_S = 10.0
+"""An event is certainly about the present connection if it happened so many seconds after the handshake."""
 _PASSWORD = ("SecurityCtrlr", "BasicAuthPassword")
 _PROFILE = ("SecurityCtrlr", "SecurityProfile")
 _UNKNOWN = frozenset({"UnknownComponent", "UnknownVariable"})
@@ -34,6 +39,7 @@ _NEW = "correct-horse-battery"
 _FACTS = '{"remote_addr":"192.0.2.1:4000","auth_scheme":%s,"auth_user":"CP1","tls_version":%s}'
 _BASIC = 'open {"auth_scheme":"Basic","auth_user":"CP1","auth_password_length":%d,"tls_version":"TLSv1.3"}'
 _EVENT = cp("SecurityEventNotification", {"type": "TamperDetectionActivated", "timestamp": NOW})
+_INSECURE = cp("SecurityEventNotification", {"type": "InvalidCsmsCertificate", "timestamp": "2026-01-01T12:01:00Z"})
 _LOST = _EVENT.partition("\n")[0].replace('"#"', '"lost"') + "\n"
 
 
@@ -180,7 +186,7 @@ class Security2x(Topic):
         facts = self.session.facts
         if not facts.get("remote_addr"):
             return None  # the handshake was not seen
-        told = _told(frame)
+        told = told_profile(frame)
         basic, tls = str(facts.get("auth_scheme")).lower() == "basic", facts.get("tls_version")
         text, severity = None, None
         if told == "3" and basic:
@@ -193,6 +199,35 @@ class Security2x(Topic):
             text = f"SecurityProfile is {told}, but the connection has no TLS here"
             severity = Severity.INFO  # something in front of the recorder may have ended TLS
         return Fault(text, "/3" if frame.call is None else "/2", severity=severity, key=told or "") if text else None
+
+    @rule(
+        "security.connection-kept",
+        DEADLINE,
+        title="A station keeps a connection that it has found not to be secure",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A00.FR.311, A00.FR.316, A00.FR.323, A00.FR.414, A00.FR.419, A00.FR.426",
+        remedy="Close the connection where the certificate, the TLS version or the ciphers of the CSMS are not valid.",
+        bad=script("open", "+ 1m", _INSECURE, "+ 5m"),
+        good=script("open", "+ 1m", _INSECURE, "+ 5s", "close", "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def connection_kept(self, moment: Moment, event: Frame, session: SessionContext) -> Faults:
+        if session not in self.station.sessions:
+            return None
+        wait = duration(self.settings.effect_timeout_s)
+        kind = string(event.payload, "type") or ""
+        return Fault(
+            f"{kind[:50]} happened on this connection, which is still open {wait} later", frame=event, key=kind
+        )
+
+    @track(call("SecurityEventNotification"))
+    def insecure(self, frame: Frame) -> None:
+        when = seconds(string(frame.payload, "timestamp"))
+        if frame.payload.get("type") not in INSECURE or when is None or not self.session.dated:
+            return
+        if when > self.session.opened_at.ts_ns / 1e9 + DELAY_S:  # else it happened before, and was queued
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.connection_kept, frame, self.session)
 
     @rule(
         "security.event-not-resent",
@@ -231,18 +266,3 @@ class Security2x(Topic):
         for event, before in self._sent.items():
             if before is not session and before not in self.station.sessions:
                 self.station.deadline(moment, self.settings.effect_timeout_s, self.not_resent, event, session)
-
-
-def _told(frame: Frame) -> str | None:
-    """Return the value of SecurityProfile that an answer or a report tells."""
-    read = frame.action == "GetVariables"
-    for entry in elements(frame.payload, "getVariableResult" if read else "reportData"):
-        name = name_of(entry)
-        if name is None or (name.component, name.variable) != ("securityctrlr", "securityprofile"):
-            continue
-        if read:
-            return string(entry, "attributeValue")
-        for one in elements(entry, "variableAttribute"):
-            if one.get("type", "Actual") == "Actual":
-                return string(one, "value")
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import Faults, Topic, call, rule
@@ -14,6 +15,7 @@ from inspector.rules.topics.example_frames import script
 MEMBERS = {"CertificateSigned": "certificateChain", "InstallCertificate": "certificate", "SignCertificate": "csr"}
 """The member of each message that holds a certificate, or the request for one."""
 LEAST_BITS = {"RSA": 2048, "DSA": 2048, "elliptic curve": 224}
+WEAK_HASHES = frozenset({"md5", "sha1"})
 _WEAK = (
     "MIIBXTCCAQOgAwIBAgIBATAKBggqhkjOPQQDAjANMQswCQYDVQQDDAJDQTAeFw0yNTAxMDEwMDAwMDBaFw0zNjAxMDEwMDAwMDBa"
     "MBwxDDAKBgNVBAMMA1NOMTEMMAoGA1UECgwDQ1BPMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCvhJ5ZuTg+k874IaX+LDzG"
@@ -29,7 +31,7 @@ _NAMELESS = (
 )
 
 
-def _read(frame: Frame) -> Any:
+def read(frame: Frame) -> Any:
     """Return the certificate or request in a frame; None if there is none or it cannot be read."""
     from cryptography import x509
 
@@ -61,22 +63,36 @@ def _key(holder: Any) -> tuple[str, int] | None:
     return None
 
 
+def _hash_of(holder: Any) -> str:
+    """Return the name of the hash in a signature; "" if it is not known."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return str(holder.signature_hash_algorithm.name)
+    except (AttributeError, UnsupportedAlgorithm):
+        return ""
+
+
 class CertificateProperties(Topic):
     """Rules about keys and subjects of certificates."""
 
     @rule(
         "certificate.weak-key",
         call(*MEMBERS),
-        title="A certificate has a key that is too short",
+        title="A certificate has a key that is too short or a signature that is not safe",
         severity=Severity.ERROR,
-        spec="A00.FR.501, A00.FR.502, A00.FR.503 (1.6 security whitepaper, 2.x part 2)",
-        remedy="Use RSA or DSA keys of at least 2048 bits, or elliptic curves of at least 224 bits.",
+        spec="A00.FR.501, A00.FR.502, A00.FR.503 (1.6 security whitepaper, 2.x part 2); 2.x A00.FR.504",
+        remedy="Use RSA or DSA keys of at least 2048 bits, or elliptic curves of at least 224 bits; sign with "
+        "SHA256 or better.",
         bad=script(signed_2x(_WEAK, "Rejected")).partition("\n")[0],
         good=script(signed_2x(VALID)),
     )
     def weak_key(self, frame: Frame) -> Faults:
-        holder = _read(frame)
+        holder = read(frame)
         known = _key(holder) if holder is not None else None
+        hashed = _hash_of(holder)
+        if hashed in WEAK_HASHES and self.session.version is not OcppVersion.V16:
+            return Fault(f"it is signed with {hashed.upper()}", f"/3/{MEMBERS[frame.action or '']}", key=hashed)
         if known is None or known[1] >= LEAST_BITS[known[0]]:
             return None
         text = f"the {known[0]} key has {known[1]} bits; at least {LEAST_BITS[known[0]]} are required"
@@ -95,7 +111,7 @@ class CertificateProperties(Topic):
     def subject(self, frame: Frame) -> Faults:
         from cryptography.x509.oid import NameOID
 
-        holder = _read(frame)
+        holder = read(frame)
         if holder is None or (string(frame.payload, "certificateType") or "").startswith("V2G"):
             return None
         at = f"/3/{MEMBERS[frame.action or '']}"

@@ -10,7 +10,9 @@ from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.device_model import DeviceModel, Name, Variable, name_of
-from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, report_2x, script
+from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, report_2x, script, variable_2x
+from inspector.rules.topics.provisioning.report_content_v2x import EXCERPT
+from inspector.rules.topics.provisioning.values_v2x import COMMON
 
 FRESH_S = 300
 """Values that were reported more than so many seconds ago are not used, because they may have changed."""
@@ -23,6 +25,7 @@ _SETTABLE = (
     entry_2x("FanCtrlr", "Limit", "9", mutability="ReadWrite"),
 )
 _CONFIGURATION = {"reportBase": "ConfigurationInventory"}
+_FAN_READ = variable_2x("FanCtrlr", "Speed", "4")
 _WRITABLE = {"ReadWrite", "WriteOnly"}
 
 
@@ -60,6 +63,7 @@ class ReportWhole2x(Topic):
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
         self._wanted: Known[int, _Wanted] = Known()  # by requestId
+        self._inventories: Known[int, set[tuple[str, str]]] = Known()  # what a full inventory has so far
         self._settable: Known[int, set[Name]] = Known()  # what a ConfigurationInventory still lacks, by requestId
 
     def _expected(self, payload: dict[str, Any], now_ns: int) -> _Wanted | None:
@@ -195,6 +199,42 @@ class ReportWhole2x(Topic):
         if not wanted:
             return None
         return Fault(f"report {request} lacks {min(wanted, key=str)}, which can be set", frame=ABSENT, key=str(request))
+
+    @track(call("GetBaseReport"))
+    def inventory_asked(self, frame: Frame) -> None:
+        request = integer(frame.payload, "requestId") or 0
+        self._inventories.pop(request, None)
+        if frame.payload.get("reportBase") == "FullInventory":
+            self._inventories.note(request, set())
+
+    @rule(
+        "report.inventory-incomplete",
+        call("NotifyReport"),
+        title="A full inventory lacks a variable that the station has",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B07.FR.08",
+        remedy="Report every variable in a FullInventory, also those that a GetVariables has read before.",
+        bad=script(_FAN_READ, inventory_2x(entry_2x("PumpCtrlr", "Speed", "1"))),
+        good=script(_FAN_READ, inventory_2x(entry_2x("PumpCtrlr", "Speed", "1"), _FAN[0])),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def inventory_incomplete(self, frame: Frame) -> Faults:
+        request = integer(frame.payload, "requestId") or 0
+        told = self._inventories.get(request)
+        if told is None:
+            return None
+        names = [name for entry in elements(frame.payload, "reportData") if (name := name_of(entry)) is not None]
+        told.update((name.component, name.variable) for name in names)
+        if frame.payload.get("tbc") is True:
+            return None
+        del self._inventories[request]
+        for name, known in self._model.variables.items():
+            left_out = (name.component, name.variable) not in told
+            judged = told and (name.component not in COMMON or len(told) >= EXCERPT)
+            if judged and left_out and known.kinds and known.unknown is None:
+                return Fault(f"report {request} lacks {name}, which the station has", frame=ABSENT, key=str(request))
+        return None
 
 
 def _shown(component: tuple[Any, ...]) -> str:

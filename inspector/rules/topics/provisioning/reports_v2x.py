@@ -138,8 +138,8 @@ class Reports2x(Topic):
         call(*_PARTS),
         title="A report was not requested",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04, N02.FR.04, N02.FR.10, K09.FR.01, O03.FR.05, O04.FR.06; "
-        "OCPP 2.1 R04.FR.31",
+        spec="OCPP 2.x B07.FR.04, B07.FR.05, B07.FR.13, B08.FR.04, B08.FR.16, N02.FR.04, N02.FR.10, "
+        "K09.FR.01, O03.FR.05, O04.FR.06; OCPP 2.1 R04.FR.31",
         remedy="Repeat the requestId of the request in each part; send none for a request you have not accepted.",
         bad=_BOOT + _ASKED + _part(0, False, request=8),
         good=_BOOT + _ASKED + _part(0, False),

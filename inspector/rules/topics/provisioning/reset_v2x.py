@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import string
+from inspector.rules.context import SessionContext
+from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
@@ -11,6 +12,8 @@ from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import NOW, cp, csms, script, started, transaction_event
 
 _RESETS = frozenset({"RemoteReset", "ScheduledReset", "Unknown"})
+BUSY = "TxInProgress"
+"""The reason code for an answer that a transaction in progress prevents something."""
 _IMMEDIATE = csms("Reset", {"type": "Immediate"})
 _RESUME = csms("Reset", {"type": "ImmediateAndResume"})
 
@@ -32,23 +35,33 @@ class Reset2x(Topic):
         self._open: list[Transaction2x] = []  # the transactions that were open at that answer
         self._announced: set[str] = set()  # the ids of transactions whose events have reported the reset
         self._triggered = False  # whether a trigger for a boot was accepted
+        self._asked = False  # whether any trigger for a boot has come
+        self._seen: SessionContext | None = None  # the connection of the latest boot
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
 
     @rule(
         "reset.not-immediate",
         result("Reset"),
-        title="An immediate reset is answered with Scheduled",
+        title="An immediate reset is scheduled, or a reset is rejected because of a transaction",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B12.FR.02",
-        remedy="Answer Reset(Immediate) with Accepted, or Rejected where the station cannot reset now.",
+        spec="OCPP 2.x B12.FR.01, B12.FR.02",
+        remedy="Answer Reset(Immediate) with Accepted and Reset(OnIdle) with Scheduled during a transaction; Rejected "
+        "only where another reason prevents the reset.",
         bad=script(started(), csms("Reset", {"type": "Immediate"}, {"status": "Scheduled"})),
         good=script(started(), csms("Reset", {"type": "OnIdle"}, {"status": "Scheduled"})),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
     def not_immediate(self, frame: Frame) -> Faults:
-        if frame.payload.get("status") != "Scheduled" or frame.request.get("type") in (None, "OnIdle"):
+        kind = frame.request.get("type")
+        if (
+            frame.payload.get("status") == "Rejected"
+            and string(member(frame.payload, "statusInfo"), "reasonCode") == BUSY
+        ):
+            expected = "Scheduled" if kind == "OnIdle" else "Accepted"
+            return Fault(f"Rejected because of a transaction; expected {expected}", "/2/status", key="refused")
+        if frame.payload.get("status") != "Scheduled" or kind in (None, "OnIdle"):
             return None
         return Fault(f"Reset({frame.request['type']}) is answered with Scheduled", "/2/status")
 
@@ -109,8 +122,12 @@ class Reset2x(Topic):
         reason, reset, triggered = string(frame.payload, "reason"), self._reset, self._triggered
         self._reset, self._triggered = None, False
         self._announced.clear()
+        seen, self._seen = self._seen, self.session
+        asked, self._asked = self._asked, False
         if reset is None and not triggered:
-            return None
+            if reason != "Triggered" or seen is not self.session or asked:
+                return None
+            return Fault("the reason is Triggered, but no TriggerMessage has asked for it", "/3/reason", key="trigger")
         within = reset is None or frame.mono_ns - reset.mono_ns < self.settings.reboot_after_reset_s * 1e9
         allowed = (_RESETS if reset is not None else frozenset()) | ({"Triggered"} if triggered else frozenset())
         if reason is None or reason in allowed or not within:
@@ -126,6 +143,10 @@ class Reset2x(Topic):
         self._reset = frame
         self._open = [one for one in self._transactions.open_transactions() if one.connection == here]
         self.station.refresh_listeners()
+
+    @track(call("TriggerMessage"))
+    def asked(self, frame: Frame) -> None:
+        self._asked = self._asked or frame.payload.get("requestedMessage") == "BootNotification"
 
     @track(result("TriggerMessage"))
     def triggered(self, frame: Frame) -> None:
