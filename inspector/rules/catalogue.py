@@ -111,6 +111,7 @@ from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
 from inspector.rules.topics.remote_control.custom_v2x import Custom2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
+from inspector.rules.topics.remote_control.start_place_v2x import StartPlaces2x
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
 from inspector.rules.topics.remote_control.trigger import Triggers
 from inspector.rules.topics.remote_control.trigger_all_v2x import TriggersForAll2x
@@ -143,6 +144,7 @@ from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
+from inspector.rules.topics.smart_charging.setpoints_v21 import Setpoints21
 from inspector.rules.topics.smart_charging.start_used_v2x import StartProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.smart_charging.unsupported_v2x import UnusableProfiles2x
@@ -164,10 +166,12 @@ from inspector.rules.topics.transactions.bay_v2x import ParkingBays2x
 from inspector.rules.topics.transactions.commands_v2x import Commands2x
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
+from inspector.rules.topics.transactions.cost_limit_v21 import CostLimits21
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
 from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
 from inspector.rules.topics.transactions.limits_v21 import Limits21
+from inspector.rules.topics.transactions.phases_v2x import PhasesAndSignatures2x
 from inspector.rules.topics.transactions.points_v2x import Points2x
 from inspector.rules.topics.transactions.raised_v21 import RaisedLimits21
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
@@ -221,6 +225,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Tokens2x,
     Points2x,
     ParkingBays2x,
+    PhasesAndSignatures2x,
     Attempts2x,
     States2x,
     Commands2x,
@@ -242,6 +247,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Modes21,
     Limits21,
     RaisedLimits21,
+    CostLimits21,
     Resumed21,
     ResumedStates21,
     ClearedProfiles,
@@ -254,6 +260,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ReportedProfiles,
     UnusableProfiles2x,
     RunningProfiles21,
+    Setpoints21,
     ExternalLimits,
     DynamicProfiles21,
     CompositeSchedules,
@@ -277,6 +284,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Reports2x,
     RemoteControl,
     RemoteAnswers,
+    StartPlaces2x,
     Custom2x,
     Certificates,
     CertificateRequests,

@@ -74,7 +74,7 @@ class Registers(Topic):
         call("MeterValues", "StopTransaction", "TransactionEvent"),
         title="A register that only counts up has gone down",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 §7.31; OCPP 2.x J02.FR.16",
+        spec="OCPP 1.6 §7.31; OCPP 2.x J02.FR.16, J02.FR.22",
         remedy="Report registers as the meter shows them; within a transaction they never fall.",
         bad={
             "1.6": _START + _meter("00:01", 500) + _meter("00:02", 300, "m2"),

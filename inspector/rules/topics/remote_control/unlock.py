@@ -63,7 +63,7 @@ class Unlock(Topic):
             OcppVersion.V201: Severity.ERROR,
             OcppVersion.V21: Severity.ERROR,
         },
-        spec="OCPP 1.6 §7.45 with errata 3.87; 2.x F05.FR.03",
+        spec="OCPP 1.6 §7.45 with errata 3.87; 2.x F05.FR.03, F05.FR.06",
         remedy="Answer NotSupported (1.6) or UnknownConnector (2.x) for a connector you do not have, and for no other.",
         bad={"1.6": _CONNECTORS + _UNLOCK_16 % (3, "UnlockFailed"), "2x": _AVAILABLE + _UNLOCK_2X % "UnknownConnector"},
         good={"1.6": _CONNECTORS + _UNLOCK_16 % (3, "NotSupported"), "2x": _AVAILABLE + _UNLOCK_2X % "Unlocked"},

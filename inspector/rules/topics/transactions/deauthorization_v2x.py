@@ -175,7 +175,7 @@ class Deauthorization2x(Topic):
         DEADLINE,
         title="A transaction does not end although nobody has plugged in in time",
         severity=Severity.INFO,
-        spec="OCPP 2.x E03.FR.05, E03.FR.15, F02.FR.07, F02.FR.08; OCPP 2.1 C20.FR.02",
+        spec="OCPP 2.x E03.FR.05, E03.FR.15, E10.FR.02, F02.FR.07, F02.FR.08; OCPP 2.1 C20.FR.02",
         remedy="Send EVConnectTimeout once EVConnectionTimeOut is over, and end the transaction with Timeout unless "
         "TxStopPoint has ParkingBayOccupancy.",
         bad=script(_PLUG_IN, _WAITING, "+ 5m"),

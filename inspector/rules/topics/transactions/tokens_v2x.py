@@ -183,7 +183,7 @@ class Tokens2x(Topic):
         ASIDE,
         title="A stop by the driver or the car is not reported as StopAuthorized",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E07.FR.02, E15.FR.04",
+        spec="OCPP 2.x E07.FR.02, E15.FR.04, E15.FR.05",
         remedy="Send triggerReason StopAuthorized when a token, or the car by ISO 15118, ends the authorization.",
         bad=script(_BEGUN, transaction_event("Ended", "Authorized", 1, _ENDED, idToken=_TOKEN, answer=_VALID)),
         good=script(_BEGUN, transaction_event("Ended", "StopAuthorized", 1, _ENDED, idToken=_TOKEN, answer=_VALID)),
@@ -195,11 +195,13 @@ class Tokens2x(Topic):
         if one.stopped_locally or one.stopped_remotely or event.trigger == "StopAuthorized":
             return None
         by_token = event.trigger == "Authorized" and reason in (None, "Local") and one.transaction_id in self._of
-        by_car = reason == "StoppedByEV" and one.evse in self._needs
+        by_car = reason == "StoppedByEV"
         if not by_token and not by_car:
             return None
         text = f"{one} is stopped by {'the car' if by_car else 'a token'}, but triggerReason is {event.trigger}"
-        return Fault(text, "/3/triggerReason", key=one.transaction_id)
+        unsure = by_car and one.evse not in self._needs  # nothing else has shown that the car uses ISO 15118
+        severity = Severity.INFO if unsure else None
+        return Fault(text, "/3/triggerReason", key=one.transaction_id, severity=severity)
 
     @rule(
         "transaction-event.refused-token-accepted",
