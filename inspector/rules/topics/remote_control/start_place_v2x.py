@@ -67,7 +67,7 @@ class StartPlaces2x(Topic):
     @rule(
         "remote.evse-selection",
         call("TransactionEvent"),
-        title="A remote start without an EVSE is carried out on an EVSE that is out of order, or on none",
+        title="A remote start without an EVSE is carried out on an EVSE that is out of order",
         severity=Severity.WARNING,
         spec="OCPP 2.x F01.FR.05, F01.FR.20, F02.FR.13, F02.FR.22",
         remedy="Select a free EVSE for a start that names none, and send it with the transaction.",
@@ -85,12 +85,9 @@ class StartPlaces2x(Topic):
             return None
         del self._anywhere[number]
         self.station.refresh_listeners()
-        one, evse = event.transaction, event.transaction.evse
-        if event.kind == "Ended":
-            return None
+        evse = event.transaction.evse
         if evse is None:
-            text = f"{one} has no EVSE, though the station had to select one for its remote start"
-            return Fault(text, "/3", key=one.transaction_id, severity=Severity.INFO)
+            return None  # it may depend on where the driver plugs in
         statuses = self._evses.status_of_evse(evse)
         if event.kind == "Started" and statuses and statuses <= _OUT:
             text = f"the station has selected EVSE {evse} for a remote start, but it is {min(statuses)}"
@@ -147,6 +144,8 @@ class StartPlaces2x(Topic):
         reason = str(info.get("reasonCode", "")) if type(info) is dict else ""
         if status not in ("Rejected", "Occupied") or (reason and "reserv" not in reason.lower()):
             return None
+        if status == "Rejected" and not reason and frame.action == "ReserveNow":
+            return None  # the station may not support it
         if status == "Rejected" and not reason:
             severity: Severity | None = Severity.INFO  # there may be another reason
         else:

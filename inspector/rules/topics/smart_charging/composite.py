@@ -61,7 +61,8 @@ class CompositeSchedules(Topic):
         title="A composite schedule exceeds the limit of a charging profile",
         severity=Severity.WARNING,
         spec="OCPP 2.x K08.FR.04, K01.FR.04, K01.FR.07, K01.FR.10, K01.FR.12, K01.FR.17, K01.FR.32, K01.FR.36, "
-        "K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, K10.FR.05, K11.FR.01, K12.FR.01; OCPP 2.1 K21.FR.07, K22.FR.04",
+        "F01.FR.10, F02.FR.18, K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, K10.FR.05, K11.FR.01, K12.FR.01; "
+        "OCPP 2.1 K21.FR.07, K22.FR.04",
         remedy="Report, and charge with, the lowest limit of the valid profiles at each moment.",
         bad=script(BOOT_2X, sent(profile(_MAX), 0), composite(32)),
         good=script(BOOT_2X, sent(profile(_MAX), 0), composite(16)),

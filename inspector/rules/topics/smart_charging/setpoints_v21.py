@@ -69,7 +69,7 @@ class Setpoints21(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.1 Q08.FR.06, Q08.FR.07, Q08.FR.10, Q09.FR.05",
         remedy="With LocalFrequency use v2xBaseline plus the power that the curve gives for the frequency; with "
-        "LocalLoadBalancing stay between dischargingLimit and limit.",
+        "LocalLoadBalancing stay between dischargeLimit and limit.",
         bad=script(started({"chargingState": "Charging"}), _FREQUENCY, _measured(0)),
         good=script(started({"chargingState": "Charging"}), _FREQUENCY, _measured(3500)),
         versions=V21,
@@ -93,7 +93,7 @@ class Setpoints21(Topic):
                     text = f"the setpoint is {now:.0f} W at {frequency} Hz; the profile gives {wanted:.0f} W"
                     return Fault(text, at, key=name)
             elif period.get("operationMode") == "LocalLoadBalancing":
-                for limit, sign in (("limit", 1), ("dischargingLimit", -1)):
+                for limit, sign in (("limit", 1), ("dischargeLimit", -1)):
                     most = period.get(limit)
                     if isinstance(most, int | float) and sign * (now - most) > 0.01 * abs(most) + 10:
                         return Fault(f"the setpoint is {now:.0f} W; {limit} is {most}", at, key=f"{name} {limit}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import Payload, csms, script, transaction_event
-from inspector.rules.topics.smart_charging.composite import composite
+from inspector.rules.topics.smart_charging.reported import asked, reported
 from inspector.rules.topics.smart_charging.sent_v2x import profile
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -27,6 +27,13 @@ _STARTED = transaction_event(
     idToken=_TOKEN,
     answer={"idTokenInfo": {"status": "Accepted"}},
 )
+
+
+def _asked(status: str) -> str:
+    return asked(1, status, chargingProfilePurpose="TxProfile")
+
+
+_TOLD = reported(profile("TxProfile", "Relative"))
 _KNOWN_CRITERIA = frozenset({"chargingProfileId", "chargingProfilePurpose", "chargingLimitSource", "stackLevel"})
 
 
@@ -44,13 +51,13 @@ class StartProfiles2x(Topic):
 
     @rule(
         "profile.start-not-used",
-        result("GetChargingProfiles", "GetCompositeSchedule", "ClearChargingProfile"),
-        title="The station does not use the charging profile that came with a remote start",
+        result("GetChargingProfiles", "ClearChargingProfile"),
+        title="The station does not know the charging profile that came with a remote start",
         severity=Severity.WARNING,
         spec="OCPP 2.x F01.FR.10, F02.FR.18",
-        remedy="Keep the profile of an accepted RequestStartTransaction for its transaction, and charge within it.",
-        bad=script(_START, _STARTED, composite(32)),
-        good=script(_START, _STARTED, composite(16)),
+        remedy="Keep the profile of an accepted RequestStartTransaction for its transaction, and report it.",
+        bad=script(_START, _STARTED, _asked("NoProfiles")),
+        good=script(_START, _STARTED, _asked("Accepted"), _TOLD),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
@@ -59,9 +66,6 @@ class StartProfiles2x(Topic):
         for number, (one, transaction) in list(self._used.items()):
             if not transaction.open:
                 del self._used[number]
-            elif frame.action == "GetCompositeSchedule":
-                if status == "Accepted" and (fault := self._exceeded(frame, one, transaction)) is not None:
-                    return fault
             elif frame.action == "GetChargingProfiles":
                 if status == "NoProfiles" and _matches(frame.request, one, transaction):
                     text = f"NoProfiles, although profile {number} came with the start of {transaction}"
@@ -71,31 +75,6 @@ class StartProfiles2x(Topic):
                 return Fault(text, "/2/status", key=str(number))
         if frame.action == "ClearChargingProfile" and status == "Accepted":
             self._used.clear()
-        return None
-
-    def _exceeded(self, frame: Frame, one: Payload, transaction: Transaction2x) -> Fault | None:
-        schedule, schedules = member(frame.payload, "schedule"), elements(one, "chargingSchedule")
-        if integer(frame.request, "evseId") != transaction.evse or len(schedules) != 1:
-            return None
-        periods = elements(schedules[0], "chargingSchedulePeriod")
-        same_unit = schedules[0].get("chargingRateUnit") == schedule.get("chargingRateUnit")
-        if (
-            len(periods) != 1
-            or not same_unit
-            or "duration" in schedules[0]
-            or one.get("chargingProfileKind")
-            not in (
-                "Relative",
-                "Absolute",
-            )
-        ):
-            return None
-        most = periods[0].get("limit")
-        for period in elements(schedule, "chargingSchedulePeriod"):
-            limit = period.get("limit")
-            if isinstance(limit, int | float) and isinstance(most, int | float) and limit > most + 0.1:
-                text = f"the limit {limit} exceeds {most}, that of profile {one.get('id')} from the remote start"
-                return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(one.get("id")))
         return None
 
     @track(result("RequestStartTransaction"))
