@@ -69,7 +69,7 @@ class StartPlaces2x(Topic):
         call("TransactionEvent"),
         title="A remote start without an EVSE is carried out on an EVSE that is out of order",
         severity=Severity.WARNING,
-        spec="OCPP 2.x F01.FR.05, F01.FR.20, F02.FR.13, F02.FR.22",
+        spec="OCPP 2.x F01.FR.20, F02.FR.22",
         remedy="Select a free EVSE for a start that names none, and send it with the transaction.",
         bad=script(*_TWO, _START, _begun(1)),
         good=script(*_TWO, _START, _begun(2)),

@@ -60,7 +60,7 @@ class Points2x(Topic):
         call("TransactionEvent"),
         title="A transaction starts before the point that TxStartPoint sets",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E01.FR.03, E01.FR.05, E01.FR.06",
+        spec="OCPP 2.x E01.FR.03, E01.FR.05, E01.FR.06, F01.FR.05, F02.FR.13",
         remedy="Start the transaction when one of the points in TxStartPoint is reached, and not before.",
         bad=script(_set("TxStartPoint", "EnergyTransfer"), started()),
         good=script(_set("TxStartPoint", "EVConnected"), started()),
