@@ -18,6 +18,7 @@ from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
+from inspector.rules.topics.authorization.answers_v2x import AuthorizeAnswers2x
 from inspector.rules.topics.authorization.local_list_v2x import LocalListContent2x
 from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x
 from inspector.rules.topics.authorization.payments_v21 import Payments21
@@ -314,6 +315,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Payments21,
     Settlements21,
     Prepaid21,
+    AuthorizeAnswers2x,
     KnownTokens2x,
     LocalListContent2x,
     FirmwareRestarts,

@@ -187,7 +187,7 @@ class Authorization2x(Topic):
         result("Authorize"),
         title="The status of a contract certificate contradicts the status of its token",
         severity=Severity.WARNING,
-        spec="OCPP 2.x C07.FR.13, C07.FR.15, C07.FR.16, C07.FR.17",
+        spec="OCPP 2.x C07.FR.13, C07.FR.14, C07.FR.15, C07.FR.16, C07.FR.17",
         remedy="Answer CertificateExpired with Expired; CertificateRevoked and CertChainError with Invalid; and "
         "ContractCancelled where the certificate is valid but the token is not.",
         bad=script(_certified("CertificateExpired", "Invalid")),

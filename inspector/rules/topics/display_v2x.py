@@ -24,6 +24,7 @@ class DisplayMessages(Topic):
     def setup(self) -> None:
         self._kept: Known[int, None] = Known()  # ids of accepted messages that stay until they are cleared
         self._cleared: Known[int, None] = Known()
+        self._empty = False  # whether the station has said that it has no message at all, and has got none since
 
     @rule(
         "display.unknown-transaction",
@@ -79,9 +80,22 @@ class DisplayMessages(Topic):
         number = integer(frame.request, "id")
         if frame.payload.get("status") == "Accepted" and number in self._cleared:
             return Fault(f"message {number} is cleared again, although it does not exist", "/2/status", key=str(number))
+        if frame.payload.get("status") == "Accepted" and self._empty:
+            self._empty = False
+            text = f"message {number} is cleared, although GetDisplayMessages has just found none"
+            return Fault(text, "/2/status", key=str(number))
         if frame.payload.get("status") != "Unknown" or number not in self._kept:
             return None
         return Fault(f"message {number} is called unknown, though it was accepted", "/2/status", key=str(number))
+
+    @track(result("GetDisplayMessages"))
+    def listed(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Unknown" and frame.request.keys() <= {"requestId"}:
+            self._empty = True
+
+    @track(call("SetDisplayMessage"))
+    def setting(self, frame: Frame) -> None:
+        self._empty = False
 
     @track(result("SetDisplayMessage", "ClearDisplayMessage"))
     def answered(self, frame: Frame) -> None:
@@ -101,3 +115,4 @@ class DisplayMessages(Topic):
     def booted(self, frame: Frame) -> None:
         self._kept.clear()  # whether messages have outlived a restart, the next report says
         self._cleared.clear()
+        self._empty = False
