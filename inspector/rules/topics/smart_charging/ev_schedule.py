@@ -11,9 +11,10 @@ from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
-from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started
-from inspector.rules.topics.smart_charging.needs import given, needs
+from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, cp, script, started, status_2x
+from inspector.rules.topics.smart_charging.needs import given, needs, needs_2
 
 _END = float("inf")
 
@@ -25,6 +26,12 @@ def chosen(*limits: float, status: str = "Accepted", selected: int | None = None
     more = {} if selected is None else {"selectedChargingScheduleId": selected}
     told = {"timeBase": NOW, "evseId": 1, "chargingSchedule": schedule, **more}
     return cp("NotifyEVChargingSchedule", told, {"status": status})
+
+
+def _by_version(old: str, new: str, *, told: bool = True) -> dict[str, str]:
+    """Return examples with a TxProfile and the schedule of a car in 2.0.1 and 2.1; `told` adds the car's needs."""
+    begun = (BOOT_2X, status_2x("Available"), started(), status_2x("Occupied"), *([needs_2()] if told else []), given())
+    return {"2.0.1": script(*begun, old), "2.1": script(*begun, new)}
 
 
 class Step(NamedTuple):
@@ -66,7 +73,9 @@ class CarSchedules(Topic):
     def setup(self) -> None:
         self._given: Known[int, _Given] = Known()  # the latest TxProfile, by EVSE
         self._modes: Known[int, str] = Known()  # by EVSE: the controlMode of its car
+        self._needed: Known[int, None] = Known()  # the EVSEs that have sent charging needs
         self._transactions = self.station.topic(Transactions2x)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "ev-schedule.selected",
@@ -128,6 +137,55 @@ class CarSchedules(Topic):
         if status == "Rejected" and verdicts == {True}:
             return Fault("Rejected, but the car's schedule is within the limits of the TxProfile", "/2/status")
         return None
+
+    @rule(
+        "ev-schedule.exceeds",
+        call("NotifyEVChargingSchedule"),
+        title="The schedule of a car exceeds the limits of its charging profile",
+        severity=Severity.INFO,
+        spec="OCPP 2.x K15.FR.09, K16.FR.04, K17.FR.09; OCPP 2.1 K18.FR.09",
+        remedy="Check the car's schedule against the TxProfile. The CSMS rejects one that exceeds it.",
+        bad=_by_version(chosen(20, status="Rejected"), chosen(20, status="Rejected", selected=1)),
+        good=_by_version(chosen(16), chosen(16, selected=1)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def exceeds(self, frame: Frame) -> Faults:
+        evse, told = integer(frame.payload, "evseId") or 0, member(frame.payload, "chargingSchedule")
+        one, base = self._current(evse), seconds(string(frame.payload, "timeBase"))
+        if one is None or one.several or base is None or self._modes.get(evse) == "DynamicControl":
+            return None
+        schedules = elements(one.profile, "chargingSchedule")
+        if any(told.get("chargingRateUnit") != each.get("chargingRateUnit") for each in schedules):
+            return None
+        if {self._within(told, base, one.profile, schedule) for schedule in schedules} != {False}:
+            return None
+        return Fault("the car's schedule exceeds the limits of the TxProfile", "/3/chargingSchedule")
+
+    @rule(
+        "ev-schedule.no-needs",
+        call("NotifyEVChargingSchedule"),
+        title="The schedule of a car is reported, but its charging needs were not",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K15.FR.01; OCPP 2.1 K18.FR.03",
+        remedy="Send NotifyEVChargingNeeds when the car gives its needs, before the schedule that it has chosen.",
+        bad=_by_version(chosen(16), chosen(16, selected=1), told=False),
+        good=_by_version(chosen(16), chosen(16, selected=1)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def no_needs(self, frame: Frame) -> Faults:
+        evse = integer(frame.payload, "evseId") or 0
+        running = self._transactions.open_on(evse)
+        if evse in self._needed or not running or self._evidence.seen_since is None:
+            return None
+        if any(not one.known_from_start or one.connection != self._evidence.connections for one in running):
+            return None
+        return Fault(f"EVSE {evse} has sent no NotifyEVChargingNeeds", "/3", key=str(evse))
+
+    @track(call("NotifyEVChargingNeeds"))
+    def needed(self, frame: Frame) -> None:
+        self._needed.note(integer(frame.payload, "evseId") or 0, None)
 
     no_renegotiation = Promise(
         "ev-schedule.no-renegotiation",

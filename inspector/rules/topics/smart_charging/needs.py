@@ -63,7 +63,7 @@ class ChargingNeeds(Topic):
     def setup(self) -> None:
         self._needs: Known[int, Payload] = Known()  # by EVSE: the needs of its transaction
         self._processing: Known[int, Frame] = Known()  # by EVSE: the answer that has promised a profile for later
-        self._unable: Known[int, Frame] = Known()  # by EVSE: the answer NoChargingProfile
+        self._unable: Known[int, Frame] = Known()  # by EVSE: the answer that no profile follows
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -131,13 +131,14 @@ class ChargingNeeds(Topic):
     @rule(
         "needs.profile-after-all",
         call("SetChargingProfile"),
-        title="The CSMS answers NoChargingProfile, but sends a charging profile within a minute",
+        title="The CSMS answers that it has no charging profile, but sends one within a minute",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 K18.FR.03, K18.FR.04, K18.FR.05, K19.FR.03, K19.FR.04, K19.FR.05",
+        spec="OCPP 2.x K15.FR.03, K15.FR.04, K15.FR.05, K17.FR.03, K17.FR.04, K17.FR.05; "
+        "OCPP 2.1 K18.FR.03, K18.FR.04, K18.FR.05, K19.FR.03, K19.FR.04, K19.FR.05",
         remedy="Answer Accepted where a profile can be sent, and Processing where it takes longer.",
-        bad=script(started(), needs("NoChargingProfile"), given()),
-        good=script(started(), needs("Processing"), given()),
-        versions=V21,
+        bad=script(started(), needs_2("Rejected"), given()),
+        good=script(started(), needs_2("Processing"), given()),
+        versions=V2X,
         side=Side.CSMS,
         dormant=lambda topic: not topic._unable,
     )
@@ -151,7 +152,9 @@ class ChargingNeeds(Topic):
         self.station.refresh_listeners()
         if passed > SOON_S:
             return None
-        text = f"NoChargingProfile was answered for EVSE {evse}, but a TxProfile comes {passed:.0f} s later"
+        text = (
+            f"{answer.payload.get('status')} was answered for EVSE {evse}, but a TxProfile comes {passed:.0f} s later"
+        )
         return Fault(text, "/3/chargingProfile", key=str(evse))
 
     slow = Promise(
@@ -302,7 +305,7 @@ class ChargingNeeds(Topic):
             },
         )
         self._unable.pop(evse, None)
-        if status == "NoChargingProfile" and mode is not None:
+        if status == ("NoChargingProfile" if mode is not None else "Rejected"):
             self._unable.note(evse, frame)
         self._processing.pop(evse, None)
         if status == "Processing":

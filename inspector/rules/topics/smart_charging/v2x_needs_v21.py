@@ -73,7 +73,7 @@ class TwoWayNeeds21(Topic):
         result("NotifyEVChargingNeeds"),
         title="An energy transfer is requested, or accepted, that the CSMS has not allowed",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 Q01.FR.04, Q01.FR.09, Q02.FR.04",
+        spec="OCPP 2.1 Q01.FR.04, Q01.FR.09, Q02.FR.04, K18.FR.22, K19.FR.15",
         remedy="Request charging only until allowedEnergyTransfer has the other modes. Answer Rejected to a mode that "
         "is not allowed.",
         bad=script(_authorize(), _BEGUN, needs("DC_BPT")),
