@@ -138,6 +138,7 @@ from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
 from inspector.rules.topics.smart_charging.external import ExternalLimits
 from inspector.rules.topics.smart_charging.metered_v2x import MeteredLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
+from inspector.rules.topics.smart_charging.overruled_v2x import OverruledProfiles
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.phases_v21 import ProfilePhases21
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
@@ -267,6 +268,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CompositeSchedules,
     MeteredLimits,
     ProfileContents,
+    OverruledProfiles,
     ProfilePhases21,
     StartProfiles2x,
     LocalLists,

@@ -1,0 +1,133 @@
+"""Whether composite schedules follow a charging profile that does not hold: a guess, as the station may have limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.example_frames import BOOT_2X, Payload, script, started, status_2x
+from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of, composite
+from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
+from inspector.rules.topics.smart_charging.ev_schedule import steps
+from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
+from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
+
+_OWN = ("TxProfile", "TxDefaultProfile")
+_HIGH = profile("TxProfile", number=2, transactionId="t1", period={"limit": 32.0})
+_BEGUN = (BOOT_2X, status_2x("Available"), sent(profile()), started(), status_2x("Occupied"), sent(_HIGH))
+
+
+class OverruledProfiles(Topic):
+    """The rule about composite schedules that follow a profile which does not hold."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._cleared: Known[int, Payload] = Known()  # profiles that were cleared, by id
+        self._priority = ""  # the transaction that uses PriorityCharging
+        self._composite = self.station.topic(CompositeSchedules)
+        self._contents = self.station.topic(ProfileContents)
+        self._profiles = self.station.topic(ChargingProfiles)
+        self._transactions = self.station.topic(Transactions2x)
+
+    @rule(
+        "profile.composite-overruled",
+        result("GetCompositeSchedule"),
+        title="A composite schedule has the limit of a charging profile that does not hold",
+        severity=Severity.INFO,
+        spec="OCPP 2.x K01.FR.17, K01.FR.30, K01.FR.37, K02.FR.04, K10.FR.05; OCPP 2.1 K21.FR.04, K22.FR.02",
+        remedy="Use a profile only while it is valid, until it is cleared, and where no other overrules it: TxProfile "
+        "overrules TxDefaultProfile, and PriorityCharging both.",
+        bad=script(*_BEGUN, composite(16)),
+        good=script(*_BEGUN, composite(32)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        heuristic=True,
+        dormant=lambda topic: not topic._contents.contents,
+    )
+    def overruled(self, frame: Frame) -> Faults:
+        schedule, evse = member(frame.payload, "schedule"), integer(frame.request, "evseId")
+        base = seconds(string(schedule, "scheduleStart"))
+        told = steps(schedule, base) if base is not None else None
+        if not evse or base is None or not told or frame.payload.get("status") != "Accepted":
+            return None
+        low, unit = {step.limit for step in told}, schedule.get("chargingRateUnit")
+        stacks = self._stacks(evse) if len(low) == 1 else None
+        if stacks is None or any(self._at(stack, unit, base) <= told[0].limit + 0.1 for stack in stacks):
+            return None
+        for number, one in self._idle(stacks, evse, base):
+            limits = {period.get("limit") for each in elements(one, "chargingSchedule") for period in _periods(each)}
+            units = {each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")}
+            if limits == low and units == {unit}:
+                text = f"the limit {told[0].limit} is that of profile {number}, which does not hold now"
+                return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
+        return None
+
+    def _stacks(self, evse: int) -> list[list[Payload]] | None:
+        """Return the stacks of profiles that hold; None if it is not known which profile of a transaction does."""
+        prior, accepted = self._uses_priority(evse), self._profiles.accepted
+        deciding = list(self._composite.deciding(evse))
+        found = [stack for what, stack in deciding if not (prior and what.startswith(_OWN))]
+        for number, kept in accepted.items() if prior else ():
+            if kept.purpose == "PriorityCharging":
+                found.append([self._contents.contents.get(number, {})])
+        has_own = any(kept.purpose in _OWN and kept.place in (0, evse) for kept in accepted.values())
+        if has_own and not prior and not any(what.startswith(_OWN) for what, _ in deciding):
+            return None
+        return found
+
+    def _uses_priority(self, evse: int) -> bool:
+        return any(one.transaction_id == self._priority for one in self._transactions.open_on(evse))
+
+    def _at(self, stack: list[Payload], unit: object, base: float) -> float:
+        """Return the limit of a stack at a time; 0 if it is not known, infinite if no profile holds."""
+        for one in stack:
+            for step in bounds_of(one, unit):
+                if step.begins <= base < step.ends:
+                    return step.limit if step.limit < float("inf") else 0.0
+        return float("inf")
+
+    def _idle(self, stacks: list[list[Payload]], evse: int, base: float) -> Iterator[tuple[int, Payload]]:
+        """Yield the profiles of an EVSE that do not hold at a time."""
+        yield from self._cleared.items()
+        first = [next((one for one in stack if _holds(one, base)), None) for stack in stacks]
+        for number, kept in self._profiles.accepted.items():
+            one = self._contents.contents.get(number)
+            if one is None or kept.place not in (0, evse) or any(one is each for each in first):
+                continue
+            if kept.purpose in _OWN or not _holds(one, base):
+                yield number, one
+
+    @track(result("ClearChargingProfile"))
+    def cleared(self, frame: Frame) -> None:
+        number = integer(frame.request, "chargingProfileId")
+        one = self._contents.contents.get(number if number is not None else -1)
+        if number is not None and one is not None and frame.payload.get("status") == "Accepted":
+            self._cleared.note(number, one)
+
+    @track(result("SetChargingProfile"))
+    def replaced(self, frame: Frame) -> None:
+        self._cleared.clear()
+
+    @track(result("UsePriorityCharging"), call("NotifyPriorityCharging"), versions=V21)
+    def priority(self, frame: Frame) -> None:
+        answer = frame.call is not None
+        told = frame.request if answer else frame.payload
+        if not answer or frame.payload.get("status") == "Accepted":
+            active = told.get("activate" if answer else "activated")
+            self._priority = (string(told, "transactionId") or "") if active is True else ""
+
+
+def _periods(schedule: Payload) -> list[Payload]:
+    return elements(schedule, "chargingSchedulePeriod")
+
+
+def _holds(one: Payload, base: float) -> bool:
+    units = [each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")]
+    return any(step.begins <= base < step.ends for unit in units[:1] for step in bounds_of(one, unit))
