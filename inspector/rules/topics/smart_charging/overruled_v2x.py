@@ -95,7 +95,8 @@ class OverruledProfiles(Topic):
 
     def _idle(self, stacks: list[list[Payload]], evse: int, base: float) -> Iterator[tuple[int, Payload]]:
         """Yield the profiles of an EVSE that do not hold at a time."""
-        yield from self._cleared.items()
+        if stacks:
+            yield from self._cleared.items()  # without another profile, the station may have a limit of its own
         first = [next((one for one in stack if _holds(one, base)), None) for stack in stacks]
         for number, kept in self._profiles.accepted.items():
             one = self._contents.contents.get(number)
