@@ -248,7 +248,7 @@ class Certificates(Topic):
         text="a signed certificate was rejected, but no security event followed within {wait}",
         title="A signed certificate is rejected without a security event",
         severity=Severity.WARNING,
-        spec="A02.FR.07, A03.FR.07 (1.6 security whitepaper, 2.x part 2)",
+        spec="A02.FR.07, A03.FR.07 (1.6 security whitepaper, 2.x part 2); 2.x A04.FR.01",
         remedy="Send SecurityEventNotification with the type InvalidChargingStationCertificate, in 1.6 "
         "InvalidChargePointCertificate.",
         bad={"1.6": script(_SIGNED, "+ 5m"), "2x": script(_SIGNED, "+ 5m")},

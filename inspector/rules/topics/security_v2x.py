@@ -100,7 +100,8 @@ class Security2x(Topic):
             if name is None or name.variable != "basicauthpassword" or not value or not value.strip("*"):
                 continue
             at = f"/3/setVariableData/{index}/attributeValue"
-            if not _ALLOWED.fullmatch(value):
+            hidden = "redact" in value.lower() or "hidden" in value.lower()
+            if not hidden and not _ALLOWED.fullmatch(value):
                 return Fault("the password has characters that are not allowed", at, key="characters")
             known = self._model.get(*_PASSWORD)
             most = (known.characteristics or {}).get("maxLimit") if known is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Any
 
 from inspector.protocol.frame import Frame
@@ -14,7 +15,7 @@ from inspector.rules.topics.certificate_requests import TYPES, VALID, pem, signe
 from inspector.rules.topics.certificate_use.properties import read
 from inspector.rules.topics.example_frames import NOW, cp, csms, script
 
-_URL_OR_IP = re.compile(r"[a-z]+://.*|www\..*|\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]*:[0-9a-f.]*\]?", re.I)
+_URL = re.compile(r"[a-z]+://.*|www\..*", re.IGNORECASE)
 _CN = re.compile(r"(?:^|,)CN=((?:\\.|[^,\\])*)")
 _FIRST = (
     "MIHWMH4CAQAwHDEMMAoGA1UEAwwDU04xMQwwCgYDVQQKDANDUE8wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAR9U92bPjf4YGNQ"
@@ -65,6 +66,15 @@ def _name(holder: Any) -> str | None:
     except ValueError:
         return None
     return str(given[0].value) if given else None
+
+
+def _is_address(name: str) -> bool:
+    """Return whether a name looks like a URL or an IP address. The MAC address of a station is neither."""
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return _URL.fullmatch(name) is not None
+    return True
 
 
 def _other(name: str, serial: str) -> bool:
@@ -132,7 +142,7 @@ class CertificateMatches(Topic):
         if name is None:
             return None
         at = "/3/csr" if frame.action == "SignCertificate" else "/3/certificateChain"
-        if _URL_OR_IP.fullmatch(name.strip()):
+        if _is_address(name.strip()):
             return Fault(f"the CN is {name[:40]!r}; a URL or an IP address is not allowed", at, key="address")
         if self._serial is not None and _other(name, self._serial):
             return Fault(f"the CN is {name[:40]!r}; the serial number is {self._serial[:40]!r}", at, key="serial")

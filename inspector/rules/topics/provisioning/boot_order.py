@@ -120,7 +120,8 @@ class BootOrder(Topic):
     @rule(
         "boot.not-refused",
         ANY_RESULT,
-        title="The CSMS accepts a CALL that the charge point may not send yet",
+        ANY_ERROR,
+        title="The CSMS does not answer SecurityError to a CALL that the charge point may not send yet",
         severity=_WARNING_IN_16,
         spec="OCPP-J 1.6 errata 3.10; B01.FR.10, B02.FR.09, B03.FR.07",
         remedy="Answer such a CALL with the CALLERROR SecurityError.",
@@ -134,7 +135,13 @@ class BootOrder(Topic):
             return None
         if self._early.pop(frame.message_id, self) is self:
             return None
-        return Fault(f"{frame.action} came before the boot was accepted; expected SecurityError", "/0")
+        text = f"{frame.action} came before the boot was accepted; expected SecurityError"
+        if isinstance(frame.message, CallError):
+            code = frame.message.error_code
+            if code == "SecurityError" or self.session.version is OcppVersion.V16:
+                return None
+            return Fault(f"{text}, not {code[:30]}", "/2", severity=Severity.WARNING, key=code[:30])
+        return Fault(text, "/0")
 
     @rule(
         "boot.retry-too-soon",
@@ -203,8 +210,9 @@ class BootOrder(Topic):
         if answer:
             if frame.call is None or boot.answered is None or frame.call.mono_ns < boot.answered.mono_ns:
                 return None
-            if not old and not isinstance(frame.message, CallResult):
-                return None  # B03.FR.08 requires a CALLERROR
+            refused = isinstance(frame.message, CallError) and frame.message.error_code == "SecurityError"
+            if not old and (refused or not isinstance(frame.message, CallResult | CallError)):
+                return None  # B03.FR.08 requires this CALLERROR
         what = f"an answer to {frame.action}" if answer else str(frame.action)
         return Fault(f"{what} is sent {duration(left_s)} before the interval after Rejected is over")
 
@@ -260,7 +268,7 @@ class BootOrder(Topic):
     )
     def pending_refused(self, frame: Frame) -> Faults:
         code = frame.message.error_code if isinstance(frame.message, CallError) else None
-        if self._boot.state is not Registration.PENDING or code not in ("SecurityError", "NotSupported"):
+        if self._boot.state is not Registration.PENDING or code != "SecurityError":
             return None
         return Fault(f"{frame.action} is answered with {code} while Pending; expected an answer", "/2", key=code)
 

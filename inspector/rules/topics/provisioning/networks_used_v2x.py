@@ -170,7 +170,7 @@ class NetworksUsed2x(Topic):
         result("GetVariables"),
         title="After a restart the station does not use the first slot of NetworkConfigurationPriority",
         severity=Severity.INFO,
-        spec="OCPP 2.x A05.FR.05, B10.FR.04",
+        spec="OCPP 2.x A05.FR.05, A05.FR.06, B10.FR.04",
         remedy="Begin with the first slot after a restart; take the next one only where it cannot connect.",
         bad=script(*_SWITCH, _ONE),
         good=script(*_SWITCH, _NOW_2),
@@ -181,6 +181,12 @@ class NetworksUsed2x(Topic):
     def not_first(self, frame: Frame) -> Faults:
         told = dict(_told(frame))
         active, order = told.get(_name(*ACTIVE)), slots(told.get(_name(*PRIORITY), self._order))
+        now, first = told.get(_name(*PROFILE)), self._profiles.get(order[0]) if order else None
+        if active is None and now in _SECURITY and first is not None and self._value(told, *ACTIVE) != order[0]:
+            if now != self._before or int(now or 0) >= first:
+                return None
+            text = f"SecurityProfile is still {now}, but slot {order[0][:20]} with security profile {first} is first"
+            return Fault(text, "/2", key="profile")
         if active is None or not order or active.strip() == order[0]:
             return None
         text = f"ActiveNetworkProfile is {active[:20]}, but {order[0][:20]} is first in NetworkConfigurationPriority"
