@@ -75,6 +75,7 @@ from inspector.rules.topics.metering.configured_v16 import ConfiguredValues16
 from inspector.rules.topics.metering.dropped_v2x import DroppedSamples2x
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.measurands_v2x import Measurands2x
+from inspector.rules.topics.metering.periodic_v2x import PeriodicSamples2x
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
@@ -239,6 +240,7 @@ TOPICS: tuple[type[Topic], ...] = (
     SignedValues2x,
     ClockAligned2x,
     DroppedSamples2x,
+    PeriodicSamples2x,
     Registers,
     Samples16,
     SentProfiles2x,

@@ -20,6 +20,7 @@ from inspector.rules.topics.example_frames import (
     status_2x,
     transaction_event,
 )
+from inspector.rules.topics.reservation.booking import Reservations
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _OUT = frozenset({"Faulted", "Unavailable"})
@@ -36,6 +37,10 @@ def _begun(evse: int | None) -> str:
 
 def _reserved(expires: str = "2026-01-01T13:00:00Z") -> str:
     return csms("ReserveNow", {"id": 5, "expiryDateTime": expires, "evseId": 1, "idToken": {**_TOKEN, "idToken": "U"}})
+
+
+def _cancel(status: str) -> str:
+    return csms("CancelReservation", {"reservationId": 5}, {"status": status})
 
 
 _EXPIRED = cp("ReservationStatusUpdate", {"reservationId": 5, "reservationUpdateStatus": "Expired"})
@@ -152,6 +157,29 @@ class StartPlaces2x(Topic):
             severity = None
         text = f"{frame.action} for EVSE {evse} is answered with {status}, but its reservation {self._freed[evse]}"
         return Fault(text, "/2/status", key=str(evse), severity=severity)
+
+    @rule(
+        "reservation.cancel-refused",
+        result("CancelReservation"),
+        title="CancelReservation is rejected for a reservation that the station has accepted",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x H02.FR.02",
+        remedy="Cancel the reservation and answer Accepted.",
+        bad=script(BOOT_2X, status_2x("Available"), _reserved(), _cancel("Rejected")),
+        good=script(BOOT_2X, status_2x("Available"), _reserved(), _cancel("Accepted")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def cancel_refused(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "reservationId")
+        booking = self.station.topic(Reservations).booked.get(number) if number is not None else None
+        if booking is None or frame.payload.get("status") != "Rejected" or number not in self._reserved:
+            return None
+        return Fault(f"reservation {number} was accepted, and has not ended", "/2/status", key=str(number))
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._reserved.clear()
 
     @track(result("RequestStartTransaction"))
     def asked(self, frame: Frame) -> None:
