@@ -7,14 +7,16 @@ from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
-from inspector.rules.topics.example_frames import cp, script
+from inspector.rules.rule import DEADLINE, OPENED, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.example_frames import Payload, cp, script
 from inspector.rules.topics.smart_charging.reported import asked, reported
 from inspector.rules.topics.smart_charging.sent_v2x import profile
 
 _EXTERNAL = frozenset({"ChargingStationExternalConstraints", "LocalGeneration"})
 _LOCAL = profile("LocalGeneration", number=-1)
 _OUTSIDE = profile("ChargingStationExternalConstraints", number=-1)
+_LOWER = profile("ChargingStationExternalConstraints", number=-1, period={"limit": 8.0})
 _EMS, _EMS_GONE = asked(chargingLimitSource=["EMS"]), asked(status="NoProfiles", chargingLimitSource=["EMS"])
 _CLEARED = cp("ClearedChargingLimit", {"chargingLimitSource": "EMS"})
 
@@ -22,6 +24,10 @@ _CLEARED = cp("ClearedChargingLimit", {"chargingLimitSource": "EMS"})
 def limited(source: str = "EMS", **more: object) -> str:
     """NotifyChargingLimit."""
     return cp("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": source, **more}})
+
+
+def _reported(one: Payload) -> str:
+    return reported(one, evse=0, source="EMS")
 
 
 class ExternalLimits(Topic):
@@ -33,6 +39,11 @@ class ExternalLimits(Topic):
     def setup(self) -> None:
         self._local = ""  # the source of local generation that was reported and has not ended
         self._seen: Known[str, int] = Known()  # by source: when its limit was last reported as a profile
+        self._constants: Known[tuple[str, int], tuple[str, float]] = (
+            Known()
+        )  # by source and id: the limit reported last
+        self._notified = 0  # how often the station has reported a limit, or that one is gone
+        self._configuration = self.station.topic(ConfigurationState)
         self._wanted: Known[int, None] = Known()  # requests whose report must have LocalGeneration
 
     @rule(
@@ -137,6 +148,43 @@ class ExternalLimits(Topic):
                 )
         return None
 
+    @rule(
+        "profile.limit-not-notified",
+        DEADLINE,
+        title="The limit of an external system has changed, but no NotifyChargingLimit came",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K11.FR.02, K12.FR.02",
+        remedy="Send NotifyChargingLimit when an external limit changes by more than LimitChangeSignificance.",
+        bad=script(_EMS, _reported(_OUTSIDE), "+ 5m", _EMS, _reported(_LOWER), "+ 5m"),
+        good=script(_EMS, _reported(_OUTSIDE), "+ 5m", _EMS, _reported(_LOWER), limited(), "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def limit_not_notified(self, moment: Moment, source: str, text: str, frame: Frame, notified: int) -> Faults:
+        if self._notified != notified or self.session not in self.station.sessions:
+            return None
+        return Fault(f"{text} without NotifyChargingLimit", "/3/chargingProfile", frame=frame, key=source)
+
+    @track(call("ReportChargingProfiles"))
+    def changes(self, frame: Frame) -> None:
+        source, told = (
+            (string(frame.payload, "chargingLimitSource") or "")[:20],
+            elements(frame.payload, "chargingProfile"),
+        )
+        least = self._configuration.variable_number("SmartChargingCtrlr", "LimitChangeSignificance")
+        for one in told:
+            number, now = integer(one, "id"), _constant(one)
+            if number is None or now is None:
+                continue
+            before = self._constants.get((source, number))
+            self._constants.note((source, number), now)
+            if before is None or before[0] != now[0] or before[1] <= 0:
+                continue
+            if abs(now[1] - before[1]) / before[1] * 100 > (10 if least is None else least):
+                text = f"the limit of {source} has changed from {before[1]:g} to {now[1]:g} {now[0]}"
+                wait = self.settings.effect_timeout_s
+                self.station.deadline(frame, wait, self.limit_not_notified, source, text, frame, self._notified)
+
     @track(call("ReportChargingProfiles"))
     def limits(self, frame: Frame) -> None:
         source = string(frame.payload, "chargingLimitSource")
@@ -149,6 +197,8 @@ class ExternalLimits(Topic):
     @track(call("ClearedChargingLimit", "NotifyChargingLimit", "BootNotification"))
     def ended(self, frame: Frame) -> None:
         self._seen.clear()
+        self._constants.clear()
+        self._notified += 1
 
     @track(call("NotifyChargingLimit", "ClearedChargingLimit"), versions=V21)
     def told(self, frame: Frame) -> None:
@@ -159,7 +209,19 @@ class ExternalLimits(Topic):
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
+        self._constants.clear()  # a NotifyChargingLimit may still wait to be sent
         if not session.from_start:
             self._local = ""
             self._seen.clear()
             self._wanted.clear()
+
+
+def _constant(one: Payload) -> tuple[str, float] | None:
+    """Return the unit and limit of an external profile that has one limit for all time; None for others."""
+    schedules = elements(one, "chargingSchedule")
+    periods = elements(schedules[0], "chargingSchedulePeriod") if len(schedules) == 1 else []
+    if one.get("chargingProfilePurpose") != "ChargingStationExternalConstraints" or len(periods) != 1:
+        return None
+    limit, unit = periods[0].get("limit"), string(schedules[0], "chargingRateUnit")
+    passing = any(name in part for part in (one, schedules[0]) for name in ("validFrom", "validTo", "duration"))
+    return (unit, float(limit)) if unit is not None and isinstance(limit, int | float) and not passing else None
