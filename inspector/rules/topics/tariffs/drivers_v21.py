@@ -117,6 +117,27 @@ class DriverTariffs21(Topic):
             return None
         return Fault("the station calculates no costs of this transaction, but totalCost is missing", "/2")
 
+    @rule(
+        "tariff.problem-false",
+        result("GetVariables"),
+        title="The variable Problem is false although the tariff of a driver has just failed",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I08.FR.30",
+        remedy="Set TariffCostCtrlr.Problem to true when the tariff of a driver cannot be used.",
+        bad=script(*_failed("UseDefault"), variable_2x("TariffCostCtrlr", "Problem", "false")),
+        good=script(*_failed("UseDefault"), variable_2x("TariffCostCtrlr", "Problem", "true")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._failed,
+    )
+    def problem_false(self, frame: Frame) -> Faults:
+        if self._latest not in self._failed:
+            return None
+        for index, one in enumerate(elements(frame.payload, "getVariableResult")):
+            if is_problem(one) and (string(one, "attributeValue") or "").lower() == "false":
+                return Fault("Problem is false, but was reported as true", f"/2/getVariableResult/{index}")
+        return None
+
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:
         token = (string(member(frame.request, "idToken"), "idToken") or "").lower()
@@ -129,6 +150,11 @@ class DriverTariffs21(Topic):
             self._owners.note(name, {token} if owners is None else owners | {token})
             if first:
                 self.station.refresh_listeners()
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._latest = ""
+        self._failed.clear()
 
     @track(result("SetDefaultTariff", "ChangeTransactionTariff"))
     def given(self, frame: Frame) -> None:
