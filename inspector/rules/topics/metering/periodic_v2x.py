@@ -125,15 +125,17 @@ class PeriodicSamples2x(Topic):
     )
     def clock_measurands(self, frame: Frame) -> Faults:
         evse = integer(frame.payload, "evseId")
+        listed = self._configuration.variable("AlignedDataCtrlr", "Measurands")
+        if not evse or not listed:
+            return None  # EVSE 0 is the main meter, which has others
         given = {
             sample.get("measurand", _DEFAULT)
             for value in elements(frame.payload, "meterValue")
             for sample in elements(value, "sampledValue")
             if sample.get("context") == "Sample.Clock"
         }
-        listed = self._configuration.variable("AlignedDataCtrlr", "Measurands") or ""
-        if not evse or not given or not listed:
-            return None  # EVSE 0 is the main meter, which has others
+        if not given:
+            return None
         wanted = {name.strip() for name in listed.split(",")[:100] if name.strip()} - {"SoC"}
         count, before = self._clock.get(evse, (0, frozenset()))
         came = before | {name for name in given if type(name) is str and name in wanted}

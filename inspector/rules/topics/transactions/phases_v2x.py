@@ -8,7 +8,7 @@ from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, rule, track
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started, transaction_event, variable_2x
@@ -46,6 +46,7 @@ class PhasesAndSignatures2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
+        self._points: list[str] = []  # the variables that have DataSigned
         self._able: Known[int | None, None] = Known()  # EVSEs that have reported the number of phases
         self._charges: Known[str, None] = Known()  # transactions that have begun to charge
         self._signed: Known[str, None] = Known()  # transactions with signed values
@@ -119,7 +120,21 @@ class PhasesAndSignatures2x(Topic):
         text = f"EVSE {frame.payload.get('evseId')} has a signed value, but no transaction has started within {wait}"
         return Fault(text, "/3/meterValue", frame=frame, key=str(frame.payload.get("evseId")))
 
-    @track(call("MeterValues", "TransactionEvent"))
+    @track(result("GetVariables", "SetVariables"))
+    def configured(self, frame: Frame) -> None:
+        self._learn()
+
+    @track(call("NotifyReport"))
+    def reported(self, frame: Frame) -> None:
+        self._learn()
+
+    def _learn(self) -> None:
+        points = [name for name in ("TxStartPoint", "TxStopPoint") if self._has(name)]
+        if points != self._points:
+            self._points = points
+            self.station.refresh_listeners()
+
+    @track(call("MeterValues", "TransactionEvent"), dormant=lambda topic: not topic._points)
     def sampled(self, frame: Frame) -> None:
         signed = _is_signed(frame.payload) if "meterValue" in frame.payload else None
         if signed is None:
