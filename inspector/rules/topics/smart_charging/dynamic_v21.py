@@ -66,7 +66,7 @@ class DynamicProfiles21(Topic):
         return faults
 
     @rule(
-        "profile.limit-not-notified",
+        "v2x.limit-not-notified",
         call("ReportChargingProfiles"),
         title="A profile of an external system is reported, but its limit was never notified",
         severity=Severity.WARNING,
