@@ -42,6 +42,11 @@ class Frame:
     payload: Any = field(default_factory=dict)
 
     @property
+    def redacted(self) -> bool:
+        """Whether it is read from a recording in which asterisks hide a secret of it."""
+        return self.notes is not None and bool(self.notes.get("redacted"))
+
+    @property
     def cut(self) -> bool:
         """Whether the log that it was read from contains only its beginning; neither side is at fault."""
         return self.notes is not None and "cut" in self.notes

@@ -264,7 +264,8 @@ class Security(Topic):
         given = [frame.payload.get("value")] if _is_key(frame.payload) else []
         given += [one.get("attributeValue") for one in elements(frame.payload, "setVariableData") if _is_password(one)]
         for one in given:
-            if type(one) is str and len(one) >= SHORTEST_PASSWORD and one.strip("*"):
+            # In a recording, the same number of asterisks hides the password here and where it is disclosed.
+            if type(one) is str and len(one) >= SHORTEST_PASSWORD and (one.strip("*") or frame.redacted):
                 self._passwords = [*self._passwords[1 - PASSWORDS_LIMIT :], one.lower()]
 
     @rule(
@@ -280,7 +281,8 @@ class Security(Topic):
     )
     def password_disclosed(self, frame: Frame) -> Faults:
         text = (string(frame.payload, "techInfo") or "").lower()
-        if not any(one in text for one in self._passwords):
+        known = [one for one in self._passwords if one.strip("*") or frame.redacted]
+        if not any(one in text for one in known):
             return None
         return Fault("techInfo has a password that the CSMS has set", "/3/techInfo")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
@@ -20,6 +22,8 @@ _DER = "MI"
 """How a certificate or a request begins in base64 without the lines that make it PEM."""
 _CARRY = ("SignCertificate", "NotifyReport", "NotifyEvent", "SecurityEventNotification", "DataTransfer")
 _MARKER = b"PRIVATE KEY-----"
+_HIDDEN_KEY = re.compile(rb"\*{64}")
+"""A private key in a recording. Everything else that a recording hides is shorter."""
 _KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----\n"
 _ASKED = "-----BEGIN CERTIFICATE REQUEST-----\nMIHY\n-----END CERTIFICATE REQUEST-----\n"
 
@@ -55,7 +59,7 @@ class CertificateKeys(Topic):
         side=Side.CHARGE_POINT,
     )
     def private_key(self, frame: Frame) -> Faults:
-        if _MARKER in frame.raw:
+        if _MARKER in frame.raw or (frame.redacted and _HIDDEN_KEY.search(frame.raw)):
             return Fault("the message has a private key", "/3" if frame.call is None else "/2", key="pem")
         for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
             name = (string(member(entry, "variable"), "name") or "").lower()
@@ -79,6 +83,8 @@ class CertificateKeys(Topic):
         text = (string(frame.payload, name) or "").strip()
         kind = "CERTIFICATE REQUEST" if name == "csr" else "CERTIFICATE"
         if "-----BEGIN " not in text:
+            if frame.redacted and not text.strip("*"):
+                return None  # a private key, which the recording hides
             if len(text) < SHORT and not (text.startswith(_DER) and len(text) >= SHORT // 4):
                 return None
             return Fault(f"{name} is not in PEM", f"/3/{name}")
