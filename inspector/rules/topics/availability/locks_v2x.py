@@ -180,7 +180,7 @@ class Locks2x(Topic):
         evse = event.transaction.evse if event is not None else None
         if event is None or evse is None:
             return
-        state, frees = event.info.get("chargingState"), self._frees()
+        state, frees = string(event.info, "chargingState"), self._frees()
         if event.trigger in _FREEING or event.token is not None or state in CONNECTED:
             self._left.pop(evse, None)
         gone = event.trigger in _GONE or string(event.info, "stoppedReason") == "EVDisconnected"

@@ -210,7 +210,7 @@ class CertificateMatches(Topic):
 
     @track(result("TriggerMessage"))
     def triggered(self, frame: Frame) -> None:
-        if frame.request.get("requestedMessage") in TYPES and frame.payload.get("status") == "Accepted":
+        if string(frame.request, "requestedMessage") in TYPES and frame.payload.get("status") == "Accepted":
             self._new = True
 
     @track(call("BootNotification"))

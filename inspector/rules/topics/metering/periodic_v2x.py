@@ -7,7 +7,7 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import elements, integer
+from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, event, result, rule, track
@@ -129,7 +129,7 @@ class PeriodicSamples2x(Topic):
         if not evse or not listed:
             return None  # EVSE 0 is the main meter, which has others
         given = {
-            sample.get("measurand", _DEFAULT)
+            string(sample, "measurand") or _DEFAULT
             for value in elements(frame.payload, "meterValue")
             for sample in elements(value, "sampledValue")
             if sample.get("context") == "Sample.Clock"
@@ -138,7 +138,7 @@ class PeriodicSamples2x(Topic):
             return None
         wanted = {name.strip() for name in listed.split(",")[:100] if name.strip()} - {"SoC"}
         count, before = self._clock.get(evse, (0, frozenset()))
-        came = before | {name for name in given if type(name) is str and name in wanted}
+        came = before | given & wanted
         self._clock.note(evse, (count + 1, came))
         missing = sorted(name for name in wanted if name not in came)
         if count + 1 < LEAST * len(wanted):

@@ -108,7 +108,7 @@ class DynamicProfiles21(Topic):
 def _external(one: Payload) -> bool:
     """Whether a profile follows an external system."""
     modes = {
-        period.get("operationMode")
+        string(period, "operationMode")
         for schedule in elements(one, "chargingSchedule")
         for period in elements(schedule, "chargingSchedulePeriod")
     }

@@ -65,7 +65,7 @@ class ResumedStates21(Topic):
         event = self._transactions.event
         if event is None:
             return None
-        one, now = event.transaction, event.info.get("chargingState")
+        one, now = event.transaction, string(event.info, "chargingState")
         if now in ("Charging", "SuspendedEV", "Idle") or event.kind == "Ended":
             self._waiting.pop(one.transaction_id, None)
         if event.trigger != "TxResumed" or event.first or event.repeated or now not in {*CONNECTED, "Idle"}:
