@@ -66,7 +66,7 @@ class TransactionContent2x(Topic):
         title="An event that starts a transaction or changes the charging state does not report the state",
         severity=Severity.ERROR,
         spec="OCPP 2.x E02.FR.13, E01.FR.18",
-        remedy="Send transactionInfo.chargingState with Started and with every change of the state.",
+        remedy="Send transactionInfo.chargingState when a cable is plugged in and with every change of the state.",
         bad=_event("Updated", "ChargingStateChanged"),
         good=_event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",'),
         versions=V2X,
@@ -78,7 +78,8 @@ class TransactionContent2x(Topic):
             return None
         if event.trigger == "ChargingStateChanged":
             return Fault("ChargingStateChanged without transactionInfo.chargingState", "/3/transactionInfo")
-        if event.kind == "Started":
+        # Without a cable there is no state: a remote start may come before it.
+        if event.kind == "Started" and event.trigger == "CablePluggedIn":
             text = "Started without transactionInfo.chargingState"
             return Fault(text, "/3/transactionInfo", severity=Severity.WARNING, key="started")
         return None
