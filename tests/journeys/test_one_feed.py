@@ -121,7 +121,7 @@ def compare_all_ways(version: OcppVersion, case: dict[str, Any], folder: Path) -
     assert stored_findings(again) == live, "import of the export"
 
 
-@pytest.mark.parametrize(("version", "case"), by_turns(cases("link", "boot", "rpc")))
+@pytest.mark.parametrize(("version", "case"), by_turns(cases("link", "boot", "rpc"))[::4])  # the proof plays all
 def test_a_case_is_judged_alike_by_every_way_in(version: OcppVersion, case: dict[str, Any], tmp_path: Path) -> None:
     """Live recording, `check` of its database, replay, and `check` and `import` of its export find the same."""
     compare_all_ways(version, case, tmp_path)

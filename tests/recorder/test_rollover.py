@@ -128,6 +128,7 @@ async def test_a_finding_that_repeats_begins_again_in_the_next_file(tmp_path: Pa
 
 
 @pytest.mark.parametrize("victim", ["recorder", "nobody"])
+@pytest.mark.system
 async def test_rotation_by_size_under_load_keeps_every_frame_once(tmp_path: Path, victim: str) -> None:
     path = tmp_path / "traffic.db"
     recorder = started(path, rotate="600kB")

@@ -15,7 +15,7 @@ from tests.redaction.planted_forms import ALL_FORMS, places
 SECRET = "Geheim055x35545Ab"
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.1"])
+@pytest.mark.parametrize("version", ["1.6", pytest.param("2.1", marks=pytest.mark.long)])
 @pytest.mark.parametrize("form", ALL_FORMS)
 def test_a_form_is_hidden_in_every_place(form: str, version: str) -> None:
     for steps in places(version, form.replace("GEHEIM", SECRET), count(1)):

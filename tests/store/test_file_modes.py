@@ -83,6 +83,7 @@ def test_a_file_mode_that_is_none_is_refused_in_one_line(tmp_path: Path, text: s
     assert "is not an octal file mode from 0600 to 0666, such as 0640" in said
 
 
+@pytest.mark.system
 def test_the_proxy_gives_all_its_files_the_mode_it_is_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "inspector", "proxy", "--upstream", "ws://127.0.0.1:9", "--listen", "127.0.0.1:0"]
     command += ["--db", str(tmp_path / "traffic.db"), "--rotate", "1h", "--file-mode", "640"]

@@ -19,6 +19,8 @@ from inspector.recorder.worker.wire import Committed
 from inspector.records import CloseRecord, GapRecord
 from tests.database import rows
 
+pytestmark = pytest.mark.system
+
 FRAMES = 12_000
 BOTH = pytest.mark.parametrize("own_process", [True, False], ids=["process", "thread"])
 
