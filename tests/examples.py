@@ -9,8 +9,8 @@ import hypothesis
 ALL = os.environ.get("HYPOTHESIS_EXAMPLES") == "all"
 SHARE = 4
 """`make test` tries one example in so many."""
-TOO_SLOW = [hypothesis.HealthCheck.too_slow]
-"""A check that measures the machine, not the code."""
+CHANCE = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
+"""Checks that measure the machine or the luck of the strategy, not the code."""
 
 
 def examples(count: int) -> int:
@@ -21,5 +21,5 @@ def examples(count: int) -> int:
 def load_profile() -> None:
     """Set the defaults for all tests without settings of their own."""
     count = examples(hypothesis.settings.default.max_examples)  # type: ignore[union-attr]
-    hypothesis.settings.register_profile("tests", max_examples=count, deadline=None, suppress_health_check=TOO_SLOW)
+    hypothesis.settings.register_profile("tests", max_examples=count, deadline=None, suppress_health_check=CHANCE)
     hypothesis.settings.load_profile("tests")

@@ -14,11 +14,11 @@ from tests.database import rows
 
 from .test_supervisor import drained, frame, opened, started
 
+pytestmark = pytest.mark.system
+
 FAULTY = """
 import os, signal
 from inspector.redaction.redactor import Redactor
-
-pytestmark = pytest.mark.system
 real = Redactor.frame
 def frame(self, secrets, frame):
     if b"killing" in frame.raw:

@@ -27,6 +27,8 @@ from inspector.store.files.lock import WriterLock
 from tests.database import rows
 from tests.waiting import until
 
+pytestmark = pytest.mark.system
+
 LINKS = 4
 
 
@@ -157,8 +159,6 @@ def test_a_relay_that_is_killed_leaves_what_it_handed_over(tmp_path: Path) -> No
 import asyncio, os, pathlib, sys
 sys.path.insert(0, os.getcwd())
 from tests.recorder.worker.test_supervisor import drained, frame, opened, started
-
-pytestmark = pytest.mark.system
 async def main():
     recorder = started(pathlib.Path({str(path)!r}))
     opened(recorder, 1)
