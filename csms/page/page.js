@@ -43,11 +43,14 @@ function showDetail(point) {
 }
 
 async function buildForms(point) {
+  const shown = { id: chosen, version };
   $("boot").value = point.boot_policy ?? "Accepted";
   const option = (name) => element("option", { textContent: name });
   document.querySelector("form[data-operation=trigger] select").replaceChildren(...(TRIGGERS[version] ?? TRIGGERS[2]).map(option));
   if (!version) return;
   const names = await api("GET", `actions/${version}`);
+  // Stop if the user has chosen another charge point or language meanwhile: the next refresh builds the forms.
+  if (shown.id !== chosen || shown.version !== version) return;
   $("order-action").replaceChildren(element("option", { value: "*", textContent: t("any action") }), ...names.from_charge_point.map(option));
   await offer(version, one, names.from_csms);
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
@@ -161,6 +162,27 @@ async def test_language_time_zone_and_theme_are_switched_and_remembered(
         await expect(desk.locator("html")).to_have_attribute("data-theme", "light")
         await expect(desk.locator("#zone")).to_have_text("Yerel saat")
         await expect(desk.locator(".place")).to_contain_text("Konnektör 1")
+
+
+async def test_a_language_switched_while_the_forms_load_leaves_no_error(
+    csms_with_page: CentralSystem, desk: Page
+) -> None:
+    """The actions arrive after the click; the forms of the new language are complete."""
+    asked, clicked = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await clicked.wait()
+        await route.continue_()
+
+    await desk.route("**/api/actions/1.6", late)
+    async with connected(csms_with_page.address, "1.6"):
+        await desk.goto("/#CHARGER-001")
+        await asked.wait()
+        await desk.locator("#language").click()
+        clicked.set()
+        await expect(desk.locator("#order-action option").first).to_have_text("her eylem")
+        await expect(desk.locator("#action option", has_text="RemoteStartTransaction")).to_have_count(1)
 
 
 async def test_links_lead_to_the_pages_that_the_address_names_and_nowhere_else(page_address: str, desk: Page) -> None:

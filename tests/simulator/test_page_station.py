@@ -178,9 +178,15 @@ def test_the_chart_says_what_was_under_the_pointer(page: Page, saved_page: str, 
     expect(page.locator("#chart .pointed")).to_have_count(0)
 
 
+def connect_and_start(page: Page, address: str, csms: PageCsms) -> None:
+    """Connect, and wait until the boot and the statuses of three connectors are answered."""
+    connect(page, address, csms)
+    expect(page.locator(".entry")).to_have_count(1 + 2 + 3 * 2)
+
+
 def test_the_log_follows_the_newest_until_somebody_scrolls_up(page: Page, saved_page: str, page_csms: PageCsms) -> None:
     """Oldest first, like the ladder; what came meanwhile is counted, and one click leads to it."""
-    connect(page, saved_page, page_csms)
+    connect_and_start(page, saved_page, page_csms)
     for _ in range(20):
         page_csms.ask("ClearCache", {})
     last = page.locator(".entry").last
@@ -201,7 +207,7 @@ def test_on_a_phone_the_newest_message_is_in_sight_and_the_log_one_tap_away(
     page: Page, saved_page: str, page_csms: PageCsms
 ) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    connect(page, saved_page, page_csms)
+    connect_and_start(page, saved_page, page_csms)
     page_csms.ask("ClearCache", {})
     peek = page.locator("#peek")
     expect(peek).to_be_in_viewport(ratio=1)
