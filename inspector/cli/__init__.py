@@ -39,6 +39,7 @@ COMMANDS = {
     "vacuum": "inspector.cli.commands.vacuum:vacuum",
     "certificates": "inspector.cli.commands.certificates:certificates",
     "rules": "inspector.cli.commands.rules:rules",
+    "mcp": "inspector.cli.commands.mcp:mcp",
 }
 
 _UNWRITABLE = "standard output cannot be written"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.units import quantity
+
+if TYPE_CHECKING:
+    from inspector.rules.rule import Rule
 
 
 @click.command(
@@ -28,13 +31,10 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
 
     RULE is a rule or a topic. The explanation of a rule has a bad frame, a good frame and what to do.
     """
-    from difflib import get_close_matches
-
     from rich.console import Console
     from rich.text import Text
 
     from inspector.rules.catalogue import rules as every_rule
-    from inspector.rules.rule import Rule
 
     topics = {r.slug.partition(".")[0] for r in every_rule()}
     topic = (rule or "").removesuffix("*").removesuffix(".")
@@ -43,22 +43,7 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
     ]
     chosen = [r for r in wanted if not ocpp or OcppVersion(ocpp) in r.versions]
     if rule and not wanted:
-        close = get_close_matches(rule, [*topics, *(r.slug for r in every_rule())], 1)
-        hint = f"; did you mean {close[0]}?" if close else "; `chargesentinel rules` lists them"
-        raise click.BadParameter(f"no rule {rule!r}{hint}", param_hint="RULE")
-
-    def facts(one: Rule) -> dict[str, Any]:
-        return {
-            "rule": one.slug,
-            "title": one.title,
-            "severity": {v.value: s.value for v, s in sorted(one.severity.items())},
-            "side": one.side.value if one.side else "sender",
-            "spec": one.spec,
-            "heuristic": one.heuristic,
-            "remedy": one.remedy,
-            "bad": one.bad,
-            "good": one.good,
-        }
+        raise click.BadParameter(close_to(rule), param_hint="RULE")
 
     if as_json:
         click.echo(json.dumps([facts(one) for one in chosen], ensure_ascii=False, indent=2))
@@ -75,6 +60,33 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
         console.print(facts_line, soft_wrap=True)
         print_indented(console, Text(one.title + (" (heuristic)" if one.heuristic else "")), 4)
     console.print(f"{quantity(len(chosen), 'rule')}; `chargesentinel rules RULE` explains one", style="dim")
+
+
+def facts(one: Rule) -> dict[str, Any]:
+    """Return a rule as JSON values."""
+    return {
+        "rule": one.slug,
+        "title": one.title,
+        "severity": {v.value: s.value for v, s in sorted(one.severity.items())},
+        "side": one.side.value if one.side else "sender",
+        "spec": one.spec,
+        "heuristic": one.heuristic,
+        "remedy": one.remedy,
+        "bad": one.bad,
+        "good": one.good,
+    }
+
+
+def close_to(rule: str) -> str:
+    """Return a sentence that says that a rule does not exist, with the name that is most similar to it."""
+    from difflib import get_close_matches
+
+    from inspector.rules.catalogue import rules as every_rule
+
+    slugs = [one.slug for one in every_rule()]
+    close = get_close_matches(rule, [*(slug.partition(".")[0] for slug in slugs), *slugs], 1)
+    hint = f"; did you mean {close[0]}?" if close else "; `chargesentinel rules` lists them"
+    return f"no rule {rule!r}{hint}"
 
 
 def explain(console: Any, one: Any) -> None:

@@ -68,7 +68,8 @@ def _latencies(console: Console, outcomes: list[Outcome]) -> None:
     console.print(table)
 
 
-def _as_dict(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON values."""
     return {
         "source": outcome.script.source,
         "charge_point": outcome.script.charge_point_id,
@@ -104,7 +105,7 @@ def _difference(row: Row, difference: Any) -> dict[str, Any]:
 
 
 def _json(outcomes: list[Outcome]) -> None:
-    document = {"equal": all(o.equal for o in outcomes), "sessions": [_as_dict(outcome) for outcome in outcomes]}
+    document = {"equal": all(o.equal for o in outcomes), "sessions": [as_json(outcome) for outcome in outcomes]}
     click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
 
 

@@ -1,0 +1,1 @@
+"""Tools with which an agent reads a recording, served by the command `mcp`."""
