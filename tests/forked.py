@@ -22,10 +22,12 @@ from inspector.cli import COMMANDS, main
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
-        *sorted({place.partition(":")[0] for place in COMMANDS.values()}),
+        *sorted({f"inspector.cli.commands.{place.partition(':')[0]}" for place, _ in COMMANDS.values()}),
         *("inspector.browse.server", "inspector.browse.formatting", "inspector.formats.inputs"),
+        *("inspector.formats.logs", "inspector.formats.har.reader", "inspector.store.reading.stored_records"),
         *("inspector.offline.check", "inspector.offline.store_records", "inspector.proxy.engine"),
-        *("inspector.recorder.start", "inspector.replay.runs", "inspector.store.reading.reader"),
+        *("inspector.recorder.start", "inspector.recorder.worker.thread"),
+        *("inspector.replay.runs", "inspector.store.reading.reader"),
         *("csms.central_system", "csms.operator_api.web", "simulator.charge_point", "rich.console", "uvicorn"),
     ]
 )

@@ -112,6 +112,7 @@ def assert_runnable(words: list[str]) -> None:
 def test_every_command_has_help_with_a_runnable_example(name: str) -> None:
     command = command_line.get_command(group_context(), name)
     assert command is not None
+    assert COMMANDS[name][1] == command.get_short_help_str(200), "the list of commands says something else"
     help_text = command.get_help(click.Context(command, info_name=name, parent=group_context(), terminal_width=300))
     _, _, after_options = help_text.partition("Options:")
     found = [words for words in examples(after_options) if words[0] == name]

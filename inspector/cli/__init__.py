@@ -1,6 +1,7 @@
 """The command `chargesentinel`: find the module of each subcommand, and turn errors into exit codes.
 
-A module is imported only when its command runs, so that `chargesentinel --help` is fast.
+A module is imported only when its command runs, and the first line of its help is repeated here, so that
+`chargesentinel --help` is fast.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ from inspector.errors import ChargeSentinelError, without_userinfo_within
 from inspector.escaping import visible
 
 COMMANDS = {
-    "demo": "inspector.cli.commands.demo:demo",
-    "proxy": "inspector.cli.commands.proxy:proxy",
-    "browse": "inspector.cli.commands.browse:browse",
-    "csms": "inspector.cli.commands.csms:csms",
-    "simulator": "inspector.cli.commands.simulator:simulator",
-    "charge-point": "inspector.cli.commands.charge_point:charge_point",
-    "replay": "inspector.cli.commands.replay:replay",
-    "diff": "inspector.cli.commands.diff:diff",
-    "check": "inspector.cli.commands.check:check",
-    "sessions": "inspector.cli.commands.sessions:sessions",
-    "tail": "inspector.cli.commands.tail:tail",
-    "show": "inspector.cli.commands.show:show",
-    "export": "inspector.cli.commands.export:export",
-    "import": "inspector.cli.commands.import_recordings:import_recordings",
-    "search": "inspector.cli.commands.search:search",
-    "rebuild": "inspector.cli.commands.rebuild:rebuild",
-    "anonymize": "inspector.cli.commands.anonymize:anonymize",
-    "prune": "inspector.cli.commands.prune:prune",
-    "vacuum": "inspector.cli.commands.vacuum:vacuum",
-    "certificates": "inspector.cli.commands.certificates:certificates",
-    "rules": "inspector.cli.commands.rules:rules",
-    "mcp": "inspector.cli.commands.mcp:mcp",
+    # name: (module and attribute in inspector.cli.commands, first line of its help)
+    "demo": ("demo:demo", "Record three charging sessions and show them."),
+    "proxy": ("proxy:proxy", "Relay charge points to a CSMS and record every frame."),
+    "browse": ("browse:browse", "Show a recording in the web browser, also while it grows."),
+    "csms": ("csms:csms", "Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port."),
+    "simulator": ("simulator:simulator", "Serve a page that turns a browser into a charge point."),
+    "charge-point": ("charge_point:charge_point", "Run one simulated charge point, or a fleet of them."),
+    "replay": ("replay:replay", "Play one side of recorded sessions against a live peer."),
+    "diff": ("diff:diff", "Compare two recordings; ids and times may differ."),
+    "check": ("check:check", "Judge recordings, traces, logs or bare frames."),
+    "sessions": ("sessions:sessions", "List the sessions of a recording, newest first."),
+    "tail": ("tail:tail", "Print frames and findings live, as they are recorded."),
+    "show": ("show:show", "Print a session as a ladder of frames."),
+    "export": ("export:export", "Write recorded sessions in a format that other tools read."),
+    "import": ("import_recordings:import_recordings", "Store and judge captures and logs of other tools."),
+    "search": ("search:search", "Find frames by text, action, time, finding and more."),
+    "rebuild": ("rebuild:rebuild", "Derive transactions, samples and charge points again."),
+    "anonymize": ("anonymize:anonymize", "Copy a recording without secrets and personal values."),
+    "prune": ("prune:prune", "Delete frames from FILE, by age or by charge point."),
+    "vacuum": ("vacuum:vacuum", "Shrink FILE by the space of deleted rows."),
+    "certificates": ("certificates:certificates", "Make a CA and certificates for a test bench."),
+    "rules": ("rules:rules", "List the rules, or explain one of them."),
+    "mcp": ("mcp:mcp", "Let an agent read a recording (Model Context Protocol on stdin and stdout)."),
 }
 
 _UNWRITABLE = "standard output cannot be written"
@@ -47,19 +49,23 @@ _ELSEWHERE = "write to another file or program"
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are `module:attribute` strings, imported on use."""
+    """A click group whose commands are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = target.partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"inspector.cli.commands.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

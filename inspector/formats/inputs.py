@@ -1,4 +1,7 @@
-"""Open any input of a command, detect its kind by its content, and call the reader of that format."""
+"""Open any input of a command, detect its kind by its content, and call the reader of that format.
+
+Readers are imported when they are needed, so that `check` of a small file starts fast.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from inspector.errors import UnusableFile
-from inspector.formats import logs, mitmproxy_flows
+from inspector.formats import mitmproxy_flows
 from inspector.formats.captured import Captured, to_records
-from inspector.formats.har import reader as har_reader
 from inspector.formats.reading import Reading, Unreadable
 from inspector.formats.recoded import utf8
 from inspector.formats.trace import reader as trace_reader
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.records import FrameRecord, Record
-from inspector.store.reading.stored_records import read
 
 LINE_LIMIT = 64 * 1024 * 1024
 """In bytes. A longer line is refused rather than read into memory."""
@@ -80,15 +81,21 @@ def open_input(
         reading.size, reading.position = None, lambda: 0
         if name == "-":
             raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
+        from inspector.store.reading.stored_records import read
+
         return (
             (record, Captured(record.payload, row=row_id) if isinstance(record, FrameRecord) else None)
             for record, row_id in read(Path(name))
         )
     if kind in ("har", "mitmproxy"):
+        from inspector.formats.har import reader as har_reader
+
         whole = _seekable(file, first, reading)
         reading.position = whole.tell
         frames = (har_reader if kind == "har" else mitmproxy_flows).read(whole, reading)
     elif kind in ("log", "raw"):
+        from inspector.formats import logs
+
         options = logs.Options(ocpp, charge_point, perspective, zone, reading.written_ns, Path(name).name)
         frames = (logs.read if kind == "log" else logs.read_raw)(_pieces(file, first, reading), reading, options)
     else:
@@ -167,6 +174,8 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
             start += line
         if _HAR.search(start[:1000]):
             return "har"
+    from inspector.formats import logs
+
     first.extend(more)
     said = [line for line in first if line.strip() and not line.startswith(b"#")]
     if all(logs.looks_like_frame(line) for line in said) or (bare and not any(map(_quotes_a_frame, said))):
@@ -179,11 +188,15 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
 
 def _quotes_a_frame(line: bytes) -> bool:
     """Return whether a line belongs to a log: it contains a frame and other text."""
+    from inspector.formats import logs
+
     return logs.looks_like_log(line) and not line.lstrip(b" \t<>").startswith(b"[")
 
 
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
     """Return whether one of the next lines looks like a frame; append to `first` the lines that had to be read."""
+    from inspector.formats import logs
+
     size = 0
     while size < _SEARCHED and len(first) < _SEARCHED_LINES and (line := _read(lambda: file.readline(_HEAD), reading)):
         first.append(line)
@@ -195,6 +208,8 @@ def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
 
 def _pieces(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
     """Yield all lines; a long one comes in pieces."""
+    from inspector.formats import logs
+
     yield from first
     while line := _read(lambda: file.readline(logs.PIECE), reading):
         yield line

@@ -10,9 +10,7 @@ from dataclasses import fields
 from typing import Protocol
 
 from mitmproxy import version
-from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
@@ -22,6 +20,7 @@ from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
 from inspector.proxy.console import Console
 from inspector.proxy.metrics import MetricsServer
+from inspector.proxy.needed_addons import no_other_addons
 from inspector.proxy.require_recording import RecordingGuard
 from inspector.proxy.safe_log import safe
 from inspector.proxy.settings import Settings
@@ -124,7 +123,8 @@ class Engine:
     def _relay(self, master: Master, proxyserver: Proxyserver) -> Relay:
         if self.settings.fast_path:
             try:
-                from inspector.proxy import acceptor, fastpath
+                with no_other_addons():
+                    from inspector.proxy import acceptor, fastpath
 
                 missing = fastpath.missing_names()
             except ImportError as error:
@@ -227,6 +227,9 @@ class PublicRelay:
             )
         self._master, self._proxyserver, self._settings = master, proxyserver, settings
         self.recording = recording
+        from mitmproxy.addons.next_layer import NextLayer
+        from mitmproxy.addons.tlsconfig import TlsConfig
+
         self.addons: list[object] = [NextLayer(), TlsConfig()]
 
     async def listen(self, sockets: list[socket.socket]) -> None:

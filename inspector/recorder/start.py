@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from inspector.recorder.recorder import Recorder
 from inspector.recorder.worker.supervisor import DEFAULT_QUEUE_LIMIT, SupervisedRecorder
-from inspector.recorder.worker.thread import ThreadRecorder
 from inspector.redaction.redactor import Redactor, as_config, without_passwords
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.files.connection import DEFAULT_MODE
-from inspector.store.writing.writer import Writer
 
 BUSY_S = 0.2
 """How long a commit waits for another program's lock on the file, in seconds. After that, records wait in memory."""
@@ -33,6 +32,7 @@ def start_recorder(
     rotate: str | None = None,
     file_mode: int = DEFAULT_MODE,
     lossless: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Recorder:
     """Open a recording for writing and return its recorder.
 
@@ -46,6 +46,7 @@ def start_recorder(
         rotate: when to continue in the next file: a size, an age or "day"; see `store.rotation`.
         file_mode: the permissions of new files.
         lossless: let peers that send a lot wait even while nothing can be stored; needs `own_process`.
+        meanwhile: called while a recorder process starts.
         own_process: run the recorder in a supervised process, fed from an asyncio loop; otherwise in a thread.
 
     Raises:
@@ -64,6 +65,12 @@ def start_recorder(
         "config": {**(config or {}), **as_config(redaction)},
     }
     if own_process:
-        return SupervisedRecorder(writer, settings, redaction=redaction, queue_limit=queue_limit, lossless=lossless)
+        return SupervisedRecorder(
+            writer, settings, redaction=redaction, queue_limit=queue_limit, lossless=lossless, meanwhile=meanwhile
+        )
+    # The relay of a recorder process needs none of these: they are half of its start.
+    from inspector.recorder.worker.thread import ThreadRecorder
+    from inspector.store.writing.writer import Writer
+
     hidden = Redactor(**(redaction or {}))
     return ThreadRecorder(Writer(**writer), settings, redaction=hidden, queue_limit=queue_limit)

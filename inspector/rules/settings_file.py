@@ -11,7 +11,6 @@ from inspector import toml_file
 from inspector.errors import SettingsMistake
 from inspector.protocol import schemas
 from inspector.protocol.vocabulary import ACTIONS, OcppVersion
-from inspector.rules.catalogue import rules
 from inspector.rules.finding import Severity
 from inspector.rules.settings import LARGEST, Settings
 from inspector.toml_file import refuse_unknown, table, texts
@@ -96,6 +95,8 @@ def _check_member(path: Path, place: str, name: str, keyword: str) -> None:
 
 
 def _severities(path: Path, entries: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
+    from inspector.rules.catalogue import rules
+
     slugs = {rule.slug for rule in rules()}
     refuse_unknown(path, "severity", entries, slugs, "`chargesentinel rules` lists the rules")
     words = {*Severity, "off"}

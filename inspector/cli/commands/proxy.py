@@ -156,7 +156,6 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.interventions.rules_file import load as load_interventions
     from inspector.proxy import loop
     from inspector.proxy.console import Console
-    from inspector.proxy.engine import Engine
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
@@ -218,7 +217,9 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         rotate=options["rotate"],
         lossless=options["require_recording"],
         file_mode=options["file_mode"],
+        meanwhile=_import_engine,
     )
+    from inspector.proxy.engine import Engine
 
     console = Console(_drop if options["quiet"] else _print_line)
     stopping = Stopping()
@@ -242,6 +243,14 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # makes the exit of the interpreter fast
     return 1 if summary.lost else 0
+
+
+def _import_engine() -> None:
+    """Import the engine, which takes as long as a recorder process takes to start."""
+    from inspector.proxy.needed_addons import no_other_addons
+
+    with no_other_addons():
+        from inspector.proxy import acceptor, engine, fastpath  # noqa: F401
 
 
 def _print_line(line: str) -> None:

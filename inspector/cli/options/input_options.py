@@ -52,8 +52,12 @@ def opened(
         UserMistake: the time zone does not exist.
     """
     from inspector.formats.inputs import open_input
-    from inspector.formats.logs import zone
 
+    zone = None
+    if timezone:
+        from inspector.formats import logs
+
+        zone = logs.zone(timezone)
     return partial(
         open_input,
         name,
@@ -61,7 +65,7 @@ def opened(
         kind=kind,
         charge_point=charge_point,
         perspective=perspective,
-        zone=zone(timezone) if timezone else None,
+        zone=zone,
         reading=reading,
     )
 

@@ -9,7 +9,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
@@ -220,6 +219,8 @@ def _sarif(inputs: list[CheckedInput]) -> None:
                     "properties": {"side": finding.side.value, "pointer": finding.pointer, "frame": finding.frame_id},
                 }
             )
+    from importlib.metadata import version
+
     tool = {"name": "ChargeSentinel", "version": version("chargesentinel"), "rules": descriptors}
     document = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

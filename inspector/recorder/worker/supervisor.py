@@ -50,6 +50,7 @@ class SupervisedRecorder:
         redaction: dict[str, Any] | None = None,
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
         lossless: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the process and wait until it has opened the recording.
 
@@ -58,6 +59,7 @@ class SupervisedRecorder:
             settings: settings of the rules.
             redaction: the arguments of `redaction.redactor.Redactor`.
             queue_limit: how many bytes may wait for the process.
+            meanwhile: called while the process starts.
             lossless: let peers that send a lot wait even while the recorder does not work.
 
         Raises:
@@ -83,6 +85,7 @@ class SupervisedRecorder:
         self._ending: list[subprocess.Popen[bytes]] = []  # earlier processes that have not yet exited
         self._loop: asyncio.AbstractEventLoop | None = None
         self._start()
+        meanwhile()
         message = self._wait_for(wire.Ready, wire.Refused)
         if isinstance(message, wire.Ready):
             self._on_ready(message)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import orjson
 
 type ByVersion = dict[str, str]
 """Two scripts of the same example, with the keys "1.6" and "2x"."""
@@ -39,7 +40,7 @@ def csms(action: str, payload: Payload | None = None, answer: Payload | None = N
 
 
 def _exchange(arrows: str, action: str, payload: Payload, answer: Payload) -> str:
-    call, result = (json.dumps(text, separators=(",", ":"), ensure_ascii=False) for text in (payload, answer))
+    call, result = orjson.dumps(payload).decode(), orjson.dumps(answer).decode()
     return f'{arrows[0]} [2,"#","{action}",{call}]\n{arrows[1]} [3,"#",{result}]\n'
 
 

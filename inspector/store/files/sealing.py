@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from inspector.errors import UnusableFile
 from inspector.store.files.lock import WriterLock
-from inspector.store.schema import connect
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 CONTINUES = "continues"
 """The kind of the event that names the file in which a session continues."""
@@ -69,6 +70,8 @@ def changing(path: Path, holder: str) -> Iterator[Database]:
     Raises:
         UnusableFile: the file is not a recording, another program is writing it, or it is read-only.
     """
+    from inspector.store.schema import connect
+
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
     if not path.stat().st_size:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from inspector.store.files.open_files import rename
-from inspector.store.schema import connect
 from inspector.store.writing.salvage import Refused, Salvage, is_of_the_disk
 
 PART = ".part"
@@ -114,6 +113,8 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(descriptor)
+    from inspector.store.schema import connect  # with sqlite_utils, which readers of CONTINUED need not import
+
     part = Path(name)
     values = {
         "open": json.dumps(list(seam.open_sessions)),
