@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from inspector.browse.interventions import in_words
 from inspector.records import EDITED, INTERVENTION
 from inspector.store.rows import Session
 from inspector.units import UNTIMED_NS
@@ -252,25 +252,6 @@ def _capture(detail: dict[str, Any]) -> str:
     return " · ".join([*said, f"version known from {source}"] if source else said)
 
 
-def _intervention(detail: dict[str, Any]) -> str:
-    """Return what interventions did with a frame, or who made it."""
-    did, failed = _pairs(detail.get("interventions")), _pairs(detail.get("not_done"))
-    said = [f"{what} by {rule}" for rule, what in did]
-    said += [f"{rule} could not change it: {why}" for rule, why in failed]
-    if made_by := detail.get("made_by"):
-        behind = detail.get("made_from")
-        source = "" if behind is None else " from the frame before" if behind == 1 else f" from {behind} frames before"
-        said.append(f"made by {made_by}{source}")
-    said += ["answers a CALL of the proxy"] if detail.get("to_proxy") else []
-    return " · ".join([*said, *(["sent later"] if detail.get("later") else [])])
-
-
-def _pairs(pairs: Any) -> Iterator[tuple[str, str]]:
-    for one in pairs if isinstance(pairs, list) else ():
-        if isinstance(one, list) and len(one) == 2:
-            yield str(one[0]), str(one[1])
-
-
 def event_line(kind: str, detail: Any) -> str:
     """Return an event as one line; `detail` is its parsed JSON."""
     if not isinstance(detail, dict):
@@ -281,7 +262,7 @@ def event_line(kind: str, detail: Any) -> str:
     if kind == "capture":
         return _capture(detail)
     if kind == INTERVENTION:
-        return _intervention(detail)
+        return in_words(detail)
     if kind == "sent":
         return f"the delayed {detail.get('what') or 'frame'}"
     if kind == "unreachable":

@@ -73,6 +73,17 @@ TABLES: dict[str, dict[str, Any]] = {
             "last_frame_id": "The latest frame it was found on.",
         },
     },
+    "interventions": {
+        "title": "Interventions",
+        "description": "Which rule of the proxy did what with which frame. It is a view of the events.",
+        "columns": {
+            "frame_id": "The frame.",
+            "rule": "The name of the rule.",
+            "what": "What it did with the frame; `made` if it made this frame.",
+            "made_from_id": "The frame that this frame was made from.",
+            "ts_ns": _NS,
+        },
+    },
     "occurrences": {
         "title": "Occurrences",
         "description": "The frames that each finding was found on: the first thousand of each.",

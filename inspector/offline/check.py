@@ -40,6 +40,11 @@ class Checked:
     findings: list[Found] = field(default_factory=list)
     failed_attempts: Counter[str] = field(default_factory=Counter)  # by outcome
 
+    def count_against_peers(self) -> None:
+        """Give findings that interventions caused their severity, and the side that would be at fault."""
+        for found in self.findings:
+            found.finding.count_against_peer()
+
 
 def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     """Judge a whole input.

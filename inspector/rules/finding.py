@@ -111,6 +111,15 @@ class Finding:
     committed: int = field(default=0, repr=False, compare=False)
     row_session: int | None = field(default=None, repr=False, compare=False)
     session: SessionContext | None = field(default=None, repr=False, compare=False)
+    caused_by: str | None = None
+    """The intervention without which no peer would have this finding; then `side` is LINK and `severity` INFO."""
+    blamed: tuple[Severity, Side] | None = field(default=None, repr=False, compare=False)
+    """The severity and side of the finding that the intervention caused."""
+
+    def count_against_peer(self) -> None:
+        """Give a finding that an intervention caused its severity, and the side that would be at fault."""
+        if self.blamed is not None:
+            self.severity, self.side = self.blamed
 
     def occurred(self, frame_id: int) -> None:
         """Add a frame with this finding."""

@@ -1,7 +1,8 @@
 """Judge a session with interventions once from each peer's view: each peer is judged by what it sent and received.
 
 Where the proxy drops, changes or makes frames, the peers see different sessions. One judge gets what the charge point
-saw, the other what the CSMS saw; of each judge's findings, only those about its own peer count.
+saw, the other what the CSMS saw; of each judge's findings, only those about its own peer count. A finding that only the
+other judge has was caused by an intervention: it becomes a hint that names the rule.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from inspector.protocol.correlation import Correlation
 from inspector.protocol.frame import Frame
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.caused import Caused
 from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Side
 from inspector.rules.judge import SessionJudge
@@ -30,7 +32,8 @@ class TwoViews:
 
     def __init__(self, charge_point: SessionJudge, csms: SessionJudge) -> None:
         self._charge_point, self._csms = charge_point, csms
-        self.protocol: Any = _TwoProtocols(charge_point.protocol, csms.protocol)
+        self._caused = Caused()
+        self.protocol: Any = _TwoProtocols(charge_point.protocol, csms.protocol, self._caused)
         self.station, self.facts = charge_point.station, charge_point.facts
         self.opened_at, self.timed = charge_point.opened_at, charge_point.timed
         self.settings = charge_point.settings
@@ -79,18 +82,29 @@ class TwoViews:
         return self._both(lambda judge: judge.closed(moment, facts))
 
     def findings(self) -> list[Finding]:
-        return self._both(lambda judge: judge.findings())
+        mine, _ = self._sorted(lambda judge: judge.findings())
+        return mine + self._caused.findings()
 
     def _both(self, ask: Callable[[SessionJudge], list[Finding]]) -> list[Finding]:
-        about_charge_point = [one for one in ask(self._charge_point) if one.side is not Side.CSMS]
-        return about_charge_point + [one for one in ask(self._csms) if one.side is Side.CSMS]
+        mine, others = self._sorted(ask)
+        for one in mine:
+            self._caused.note_own(one)
+        return mine + self._caused.of(others)
+
+    def _sorted(self, ask: Callable[[SessionJudge], list[Finding]]) -> tuple[list[Finding], list[Finding]]:
+        """Return the findings of each judge about its own peer, and those about the other peer."""
+        of_charge_point, of_csms = ask(self._charge_point), ask(self._csms)
+        mine = [one for one in of_charge_point if one.side is not Side.CSMS]
+        others = [one for one in of_charge_point if one.side is Side.CSMS]
+        mine += [one for one in of_csms if one.side is Side.CSMS]
+        return mine, others + [one for one in of_csms if one.side is Side.CHARGE_POINT]
 
 
 class _TwoProtocols:
     """Parses and pairs each frame in the views of the peers that sent or received it."""
 
-    def __init__(self, charge_point: Session, csms: Session) -> None:
-        self._charge_point, self._csms = charge_point, csms
+    def __init__(self, charge_point: Session, csms: Session, caused: Caused) -> None:
+        self._charge_point, self._csms, self._caused = charge_point, csms, caused
         self._last = charge_point
         self.seen: dict[Session, Frame] = {}
         """The latest frame, by the view that has it."""
@@ -130,9 +144,12 @@ class _TwoProtocols:
                 del self._later[next(iter(self._later))]
             if not views:  # made by the proxy: nobody has it yet
                 self.seen = {}
-                return Session(None, self.version).frame(frame_id, ts_ns, mono_ns, direction, raw, binary, notes)
+                frame = Session(None, self.version).frame(frame_id, ts_ns, mono_ns, direction, raw, binary, notes)
+                self._caused.note(frame, notes)
+                return frame
         self.seen = {view: view.frame(frame_id, ts_ns, mono_ns, direction, raw, binary, notes) for view in views}
         self._last = views[0]
+        self._caused.note(self.seen[views[0]], notes)
         return self.seen[views[0]]
 
     def sent(self, number: Any, moment: Moment) -> dict[Session, Frame]:

@@ -28,6 +28,7 @@ from inspector.store.files.connection import (
 )
 from inspector.store.files.open_files import set_aside_leftovers
 from inspector.store.files.wal_watch import LARGE
+from inspector.store.later_steps import ABSENCES, INTERVENTIONS, OCCURRENCES
 from inspector.units import UNTIMED_NS
 
 PAGE_SIZE = 8192
@@ -222,46 +223,10 @@ def _create_tables(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-_OCCURRENCES = """
-CREATE TABLE findings_again (
-  id INTEGER PRIMARY KEY,
-  severity TEXT NOT NULL,
-  rule_id TEXT NOT NULL,
-  message TEXT NOT NULL,
-  pointer TEXT,
-  spec_ref TEXT,
-  side TEXT NOT NULL,
-  count INTEGER NOT NULL DEFAULT 1,
-  ts_ns INTEGER NOT NULL,
-  frame_id INTEGER REFERENCES frames(id),
-  last_frame_id INTEGER REFERENCES frames(id),
-  session_id INTEGER REFERENCES sessions(id)
-) STRICT;
-INSERT INTO findings_again SELECT * FROM findings;
-DROP TABLE findings;
-ALTER TABLE findings_again RENAME TO findings;
-CREATE INDEX findings_session ON findings(session_id);
-CREATE INDEX findings_frame ON findings(frame_id) WHERE frame_id IS NOT NULL;
-CREATE INDEX findings_rule ON findings(rule_id);
-CREATE INDEX findings_severity ON findings(severity);
-CREATE TABLE occurrences (
-  finding_id INTEGER NOT NULL REFERENCES findings(id),
-  frame_id INTEGER NOT NULL REFERENCES frames(id)
-) STRICT;
-CREATE INDEX occurrences_finding ON occurrences(finding_id);
-CREATE INDEX occurrences_frame ON occurrences(frame_id);
-INSERT INTO occurrences SELECT id, frame_id FROM findings WHERE frame_id IS NOT NULL;
-INSERT INTO occurrences SELECT id, last_frame_id FROM findings
-  WHERE last_frame_id IS NOT NULL AND last_frame_id IS NOT frame_id;
-UPDATE sessions SET error_count = (SELECT coalesce(sum(count), 0) FROM findings
-  WHERE session_id = sessions.id AND severity = 'error') WHERE error_count > 0;
-"""
-
-
 @migrations(name="0002_occurrences")
 def _keep_occurrences(db: Database) -> None:
     """Add a row for every frame of a finding, and allow findings without a session for failed connection attempts."""
-    _run(db, _OCCURRENCES)
+    _run(db, OCCURRENCES)
 
 
 def _where_timed(column: str, text: str, otherwise: str) -> str:
@@ -299,17 +264,19 @@ def _show_no_dates_of_untimed_input(db: Database) -> None:
     db.execute("PRAGMA writable_schema = RESET")
 
 
-_ABSENCES = """
-CREATE TABLE absences (finding_id INTEGER NOT NULL REFERENCES findings(id), ts_ns INTEGER NOT NULL) STRICT;
-CREATE INDEX absences_finding ON absences(finding_id, ts_ns);
-INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
-"""
-
-
 @migrations(name="0004_absences")
 def _keep_absences(db: Database) -> None:
     """Add a row for every time at which a frame was missing; older files only know the first time of each finding."""
-    _run(db, _ABSENCES)
+    _run(db, ABSENCES)
+
+
+@migrations(name="0005_interventions")
+def _show_interventions(db: Database) -> None:
+    """Show which rule changed or made each frame, and which frame it was made from.
+
+    The view derives this from events, which have it in every copy of a recording although frames get other ids there.
+    """
+    _run(db, INTERVENTIONS)
 
 
 def connect(

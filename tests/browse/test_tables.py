@@ -19,7 +19,7 @@ from tests.browse.conftest import Get
 async def test_every_table_is_titled_and_described(get: Get, table: str) -> None:
     """Every table has a title besides its SQL name."""
     page = (await get(f"/ocpp/{table}")).text
-    assert f"<h1>{metadata.TABLES[table]['title']}</h1>" in page
+    assert f"<h1>{metadata.TABLES[table]['title']}" in page  # Datasette marks a view
     assert metadata.TABLES[table]["description"] in page
 
 

@@ -23,6 +23,7 @@ class Edited:
     def __init__(self) -> None:
         self.feed, self.now, self.number = Feed(), BEGIN, 0
         self.found: dict[tuple[str, str], int] = {}
+        self.caused: dict[tuple[str, str, str], int] = {}
         facts: Any = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6", "relay": EDITED}
         self.take(OpenRecord(1, self.now, self.now, facts))
         self.says(True, [2, "b", "BootNotification", BOOT])
@@ -36,7 +37,11 @@ class Edited:
         self.number += 1
         self.now += SECOND
         for one in self.feed.take(record._replace(ts_ns=self.now, mono_ns=self.now), self.number).findings:
-            self.found[one.side, one.rule_id] = one.count
+            if one.caused_by and one.blamed:
+                assert (one.side, one.severity) == ("link", "info") and one.caused_by in one.message
+                self.caused[one.caused_by, one.blamed[1], one.rule_id] = one.count
+            else:
+                self.found[one.side, one.rule_id] = one.count
 
     def says(self, charge_point: bool, frame: Any, **notes: Any) -> None:
         raw = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
@@ -53,6 +58,7 @@ def test_a_dropped_call_is_nobodys_fault() -> None:
     session = Edited()
     session.says(True, [2, "h", "Heartbeat", {}], forwarded=False, interventions=[["r", "drop"]])
     assert ("csms", "rpc.no-answer") not in session.end()
+    assert session.caused["r", "csms", "rpc.no-answer"] == 1
 
 
 def test_a_call_without_an_answer_is_the_csmss_fault_if_the_csms_got_it() -> None:
@@ -67,6 +73,7 @@ def test_a_bad_answer_is_the_csmss_fault_even_if_a_rule_mends_it() -> None:
     session.says(False, [3, "h", {}], forwarded=False, interventions=[["r", "edit"]])
     session.says(False, [3, "h", BEAT], made_by="r", made_from=1)
     assert session.end() == {("csms", "payload.schema"): 1}
+    assert session.caused == {}
 
 
 def test_a_good_answer_that_a_rule_spoils_is_nobodys_fault() -> None:
@@ -75,6 +82,28 @@ def test_a_good_answer_that_a_rule_spoils_is_nobodys_fault() -> None:
     session.says(False, [3, "h", BEAT], forwarded=False, interventions=[["r", "edit"]])
     session.says(False, [3, "h", {}], made_by="r", made_from=1)
     assert session.end() == {}
+    assert session.caused == {("r", "csms", "payload.schema"): 1}
+
+
+def test_a_fault_that_an_edit_leaves_in_the_answer_is_not_blamed_on_the_rule() -> None:
+    session = Edited()
+    session.says(True, [2, "h", "Heartbeat", {}])
+    bad = {"currentTime": "yesterday"}
+    session.says(False, [3, "h", bad], forwarded=False, interventions=[["r", "edit"]])
+    session.says(False, [3, "h", {**bad, "more": 1}], made_by="r", made_from=1)
+    blamed = session.end()
+    assert {side for side, _ in blamed} == {"csms"} and not {rule for _, _, rule in session.caused} & {
+        rule for _, rule in blamed if rule != "payload.schema"
+    }
+
+
+def test_without_interventions_no_finding_is_blamed_on_one() -> None:
+    session = Edited()
+    session.says(True, [2, "h", "Heartbeat", {}])
+    session.says(False, [3, "h", {}])
+    session.says(True, [2, "i", "Heartbeat", {"x": 1}])
+    session.says(True, [2, "j", "Heartbeat", {}])
+    assert session.end() and session.caused == {}
 
 
 def test_a_doubled_answer_is_nobodys_fault() -> None:
@@ -83,6 +112,7 @@ def test_a_doubled_answer_is_nobodys_fault() -> None:
     session.says(False, [3, "h", BEAT], interventions=[["r", "duplicate"]])
     session.says(False, [3, "h", BEAT], made_by="r", made_from=1)
     assert session.end() == {}
+    assert session.caused == {("r", "csms", "rpc.second-answer"): 1}
 
 
 def test_a_charge_point_that_leaves_a_call_of_the_proxy_unanswered_is_to_blame() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from inspector import records
 from inspector.browse import formatting
+from inspector.browse.interventions import in_words
 from inspector.browse.summary import summarise
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import session_row
@@ -17,8 +18,8 @@ from inspector.records import Record, SessionFacts
 from inspector.replay.compare import compare_scripts
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.policy import MODES, SEMANTIC, Policy
-from inspector.replay.script import Script, scripts
-from inspector.store.reading import reader
+from inspector.replay.script import NOT_PLAYED, Script, scripts
+from inspector.store.reading import interventions, reader
 
 FRAMES_LIMIT = 1_500
 """Only this many first frames of a session are compared, to answer quickly; the command `diff` compares all."""
@@ -100,16 +101,19 @@ def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | Non
 
 
 def _ids(db: sqlite3.Connection, one: reader.Session) -> list[int]:
+    """Return the ids of the frames that peers sent; `scripts` leaves out those that interventions made."""
     rows = db.execute("SELECT id FROM frames WHERE session_id = ? ORDER BY id LIMIT ?", [one.id, FRAMES_LIMIT])
-    return [number for (number,) in rows]
+    notes = interventions.notes_of(db, one.id)
+    return [number for (number,) in rows if NOT_PLAYED.isdisjoint(notes.get(number, ()))]
 
 
 def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
     """Return a session as a script for `replay`; facts of the handshake that the store lacks are not compared."""
     rows = db.execute(
-        "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id LIMIT ?",
+        "SELECT ts_ns, mono_ns, direction, raw, id FROM frames WHERE session_id = ? ORDER BY id LIMIT ?",
         [one.id, FRAMES_LIMIT],
     ).fetchall()
+    notes = interventions.notes_of(db, one.id)
     # The store keeps no monotonic time of the opening: derive it from the first frame.
     opened_mono_ns = rows[0][1] - max(0, rows[0][0] - one.opened_ns) if rows else 0
     facts: SessionFacts = {
@@ -119,10 +123,11 @@ def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
         "request_path": one.request_path or "",
     }
     made: list[Record] = [records.OpenRecord(1, one.opened_ns, opened_mono_ns, facts)]
-    for ts_ns, mono_ns, direction, raw in rows:
+    for ts_ns, mono_ns, direction, raw, number in rows:
         opcode = records.BINARY if isinstance(raw, bytes) else records.TEXT
         payload = raw if isinstance(raw, bytes) else raw.encode()
-        made.append(records.FrameRecord(1, ts_ns, mono_ns, direction == "cp-to-csms", opcode, payload))
+        frame = records.FrameRecord(1, ts_ns, mono_ns, direction == "cp-to-csms", opcode, payload, notes.get(number))
+        made.append(frame)
     (script,) = scripts(one.charge_point_id or "", made)
     return script
 
@@ -197,6 +202,7 @@ def _side(frame: Frame | None, ids: list[int]) -> dict[str, Any] | None:
         "action": frame.action,
         "summary": summarise(raw, number, frame.action),
         "latency_us": None if frame.latency_ns is None else frame.latency_ns // 1000,
+        "intervention": in_words(frame.notes or {}) or None,
     }
 
 

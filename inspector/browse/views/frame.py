@@ -8,13 +8,16 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
+from markupsafe import Markup
+
 from inspector.browse import formatting
+from inspector.browse.interventions import in_words, marked
 from inspector.browse.readable import Mark, hexadecimal, readable
 from inspector.browse.remedy import remedy
 from inspector.browse.views.commands import TITLES, frame_lines
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import finding_row, frame_row
-from inspector.store.reading import reader
+from inspector.store.reading import interventions, reader
 from inspector.store.reading.occurrences import findings_on, place_of
 
 
@@ -38,9 +41,31 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         },
         "pair": None if pair is None else {**frame_row(pair, session.opened_ns), **_text(pair)},
         "findings": [_finding(db, finding, one, session.ocpp_version) for finding in found],
+        "intervention": _intervention(db, one),
         "before": before,
         "after": after,
         "lines": frame_lines(db, ask.file, session, one),
+    }
+
+
+def _intervention(db: sqlite3.Connection, one: reader.Frame) -> dict[str, Any] | None:
+    """Return what interventions did with the frame, and the frames that came or were sent instead."""
+    notes, source, made = interventions.related(db, one.session_id, one.id)
+    if not notes:
+        return None
+    others = [found for number in [*([source] if source else []), *made] if (found := reader.frame(db, number))]
+    return {
+        "summary": in_words(notes),
+        "others": [
+            {
+                "id": other.id,
+                "came": other.id == source,
+                "direction": other.direction,
+                "summary": in_words(interventions.notes_of(db, one.session_id, other.id, other.id).get(other.id, {})),
+                **_text(other),
+            }
+            for other in others
+        ],
     }
 
 
@@ -65,12 +90,22 @@ def markup(view: View) -> dict[str, Any]:
         if finding["pointer"] is not None:
             marks[finding["pointer"]].append(Mark(finding["severity"], finding["message"]))
     pair = view["pair"]
+    others = (view["intervention"] or {"others": []})["others"]
     return {
+        "marked": [_marked(view["frame"], other) for other in others],
         "readable": readable(_raw(view["frame"]), marks),
         "readable_pair": None if pair is None else readable(_raw(pair)),
         "bytes": hexadecimal(_bytes(view["frame"])),
         "line_titles": TITLES,
     }
+
+
+def _marked(frame: dict[str, Any], other: dict[str, Any]) -> Markup:
+    """Return a frame and the frame that it was made from, or that was made from it, with the differences marked."""
+    if other["direction"] != frame["direction"]:
+        return readable(_raw(other))
+    came, sent = (other, frame) if other["came"] else (frame, other)
+    return marked(_raw(came), _raw(sent))
 
 
 def _text(one: reader.Frame) -> dict[str, Any]:

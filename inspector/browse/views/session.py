@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from inspector.browse.interventions import on_a_line
 from inspector.browse.views import missing
 from inspector.browse.views.charging import charging
 from inspector.browse.views.commands import TITLES, lines
@@ -19,7 +20,8 @@ from inspector.browse.views.serialize import (
     session_row,
     transaction_row,
 )
-from inspector.store.reading import charging_rows, occurrences, reader
+from inspector.records import INTERVENTION
+from inspector.store.reading import charging_rows, interventions, occurrences, reader
 from inspector.store.reading.finding_counts import count
 
 FINDINGS = 500
@@ -121,13 +123,23 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
     return {
         "missing": silent,
         "frames": [frame_row(each, one.opened_ns) for each in page],
-        "events": [event_row(each) for each in events],
+        "events": [_event(db, each) for each in events],
         "more_before": more_before,
         "more_after": more_after,
         "around": around,
         "frame_count": one.frame_count,
         "state": one.state,
     }
+
+
+def _event(db: sqlite3.Connection, event: reader.Event) -> dict[str, Any]:
+    row = event_row(event)
+    if event.kind == INTERVENTION and isinstance(row["detail"], dict) and event.after_frame_id is not None:
+        source = interventions.origin(db, event.session_id or 0, event.after_frame_id, row["detail"])
+        came, sent = (reader.frames_of(db, [one]) if one else [] for one in (source, event.after_frame_id))
+        if came and sent and came[0].msg_type == sent[0].msg_type and came[0].raw and sent[0].raw:
+            row["summary"] += f" {on_a_line(came[0].raw, sent[0].raw)}"
+    return row
 
 
 def plot(db: sqlite3.Connection, ask: Ask) -> View:

@@ -44,6 +44,11 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="TOML file with severities, thresholds and allowances. [default: [tool.chargesentinel] in ./pyproject.toml]",
 )
+@click.option(
+    "--with-interventions",
+    is_flag=True,
+    help="Count findings that interventions of the proxy caused against the peers. [default: as hints]",
+)
 def check(
     inputs: tuple[str, ...],
     ocpp: str | None,
@@ -55,6 +60,7 @@ def check(
     as_json: bool,
     fail_on: str,
     rules_file: Path | None,
+    with_interventions: bool,
 ) -> int:
     """Judge recordings, traces, logs or bare frames.
 
@@ -77,6 +83,8 @@ def check(
         where = reports.Places()
         steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
         result = judge(where.follow(steps()), settings)
+        if with_interventions:
+            result.count_against_peers()
         if not result.frames and not result.sessions and not result.failed_attempts:
             report([reading])
             raise UnusableFile(reading.source, "no OCPP frame found")

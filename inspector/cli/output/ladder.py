@@ -14,7 +14,7 @@ from inspector.browse import formatting
 from inspector.browse.formatting import ending, event_line
 from inspector.cli.output.frame_excerpt import arrow, began, count, ended, excerpt, finding_parts, label, laid_out
 from inspector.cli.output.json_output import read_detail
-from inspector.cli.output.log_lines import LOUD, whole
+from inspector.cli.output.log_lines import LOUD, changed, whole
 from inspector.cli.output.screen import Part, Screen
 from inspector.store.reading import reader
 from inspector.store.rows import Event, Finding, Frame, Session
@@ -157,6 +157,8 @@ class Ladder:
         yield self._screen.line(
             head, pad, (f"● {event.kind}", style), (f" {said}", "faint" if style == "faint" else "")
         )
+        if difference := changed(self._db, event):
+            yield from self._beneath([(difference, "event")])
 
     def _finding(self, finding: Finding) -> Iterator[str]:
         parts = finding_parts(finding)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from inspector.browse import formatting
 from inspector.browse.formatting import event_line
+from inspector.browse.interventions import on_a_line
 from inspector.cli.output.frame_excerpt import arrow, excerpt, finding_parts, label
 from inspector.cli.output.json_output import read_detail
 from inspector.cli.output.screen import Part, Screen
-from inspector.store.reading import reader
+from inspector.records import INTERVENTION
+from inspector.store.reading import interventions, reader
 from inspector.store.rows import Event, Finding, Frame
 
 _ROOM_IN_A_PIPE = 120
@@ -69,7 +71,8 @@ class LogLines:
 
     def event(self, event: Event) -> None:
         """Print an event."""
-        self.remark(event.ts_ns, event.session_id, event.kind, event_line(event.kind, read_detail(event.detail)))
+        said = event_line(event.kind, read_detail(event.detail))
+        self.remark(event.ts_ns, event.session_id, event.kind, " ".join(filter(None, (said, changed(self.db, event)))))
 
     def remark(self, ts_ns: int, session_id: int | None, what: str, said: str) -> None:
         """Print another line with a time: `what` in the column of the action, `said` in that of the excerpt."""
@@ -91,6 +94,18 @@ class LogLines:
             name = f"{name[: _WIDEST_NAME - 1]}…"
         number = "-" if session_id is None else session_id
         return [(at, "faint"), f" {number:>4} ", (f"{name:<{self._name_width}} ", "")]
+
+
+def changed(db: sqlite3.Connection, event: Event) -> str:
+    """Return on one line how an intervention changed the frame of an event; "" for other events."""
+    detail = read_detail(event.detail) if event.kind == INTERVENTION else None
+    if not isinstance(detail, dict) or event.session_id is None or event.after_frame_id is None:
+        return ""
+    found = interventions.origin(db, event.session_id, event.after_frame_id, detail)
+    came, sent = (reader.frame(db, one) if one else None for one in (found, event.after_frame_id))
+    if came is None or sent is None or came.direction != sent.direction or sent.msg_type != came.msg_type:
+        return ""
+    return on_a_line(came.raw, sent.raw)
 
 
 def whole(db: sqlite3.Connection, frame: Frame) -> Frame:

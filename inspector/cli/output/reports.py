@@ -151,6 +151,7 @@ def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, A
         "spec": finding.spec_ref,
         "count": finding.count,
         "last_frame": finding.last_frame_id,
+        "caused_by": finding.caused_by,
         "frames": list(found.frames),
     }
     return {"input": entry.name, **row} if several else row
@@ -172,6 +173,8 @@ def _junit(inputs: list[CheckedInput]) -> None:
                 worst = max(hits, key=lambda found: found.finding.severity.rank).finding
                 failure = ET.SubElement(case, "failure", type=worst.severity.value, message=xml_text(worst.message))
                 failure.text = xml_text("\n".join(str(found.finding) for found in hits))
+            if caused := [str(f.finding) for f in broken.get(rule.slug, []) if f.finding.caused_by and f not in hits]:
+                ET.SubElement(case, "system-out").text = xml_text("\n".join(caused))
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(failures))
     click.echo(ET.tostring(suites, encoding="unicode", xml_declaration=True))
@@ -216,7 +219,12 @@ def _sarif(inputs: list[CheckedInput]) -> None:
                     "message": {"text": f"{frame}: {finding.message}" if frame else finding.message},
                     "locations": [location],
                     "occurrenceCount": finding.count,
-                    "properties": {"side": finding.side.value, "pointer": finding.pointer, "frame": finding.frame_id},
+                    "properties": {
+                        "side": finding.side.value,
+                        "pointer": finding.pointer,
+                        "frame": finding.frame_id,
+                        **({"causedBy": finding.caused_by} if finding.caused_by else {}),
+                    },
                 }
             )
     from importlib.metadata import version

@@ -1,0 +1,109 @@
+"""Say in words what interventions did with a frame, and mark the difference between what came and what was sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+_DONE = {
+    "delay": "delayed by `{}`",
+    "drop": "dropped by `{}`",
+    "duplicate": "duplicated by `{}`",
+    "reorder": "overtaken because of `{}`",
+    "edit": "edited by `{}`",
+    "replace": "replaced by `{}`",
+    "answer": "answered by `{}`",
+    "error": "answered with an error by `{}`",
+    "hold": "held by `{}`",
+    "inject": "`{}` added a frame",
+    "throttle": "throttled by `{}`",
+    "close": "session closed by `{}`",
+    "reset": "connections reset by `{}`",
+    "stall": "sender not read because of `{}`",
+}
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w.+-]+|\s+|.', re.DOTALL)
+_MOST_TOKENS = 3_000
+"""Texts with more tokens between their first and last difference are shown as one difference."""
+_CONTEXT = 24
+_CLIPPED = 80
+
+
+class Piece(NamedTuple):
+    """A part of two texts: in both (" "), only in the first one ("-"), or only in the second one ("+")."""
+
+    sign: str
+    text: str
+
+
+def in_words(notes: dict[str, Any]) -> str:
+    """Return what interventions did with a frame, or who made it, from the frame's notes."""
+    did, failed = _pairs(notes.get("interventions")), _pairs(notes.get("not_done"))
+    said = [_DONE.get(what, what + " by `{}`").format(rule) for rule, what in did]
+    said += [f"`{rule}` could not change it: {why}" for rule, why in failed]
+    if made_by := notes.get("made_by"):
+        behind = notes.get("made_from")
+        source = "" if behind is None else " from the frame before" if behind == 1 else f" from {behind} frames before"
+        said.append(f"made by `{made_by}`{source}")
+    said += ["answers a CALL of the proxy"] if notes.get("to_proxy") else []
+    return " · ".join([*said, *(["sent later"] if notes.get("later") else [])])
+
+
+def _pairs(pairs: Any) -> Iterator[tuple[str, str]]:
+    for one in pairs if isinstance(pairs, list) else ():
+        if isinstance(one, list) and len(one) == 2:
+            yield str(one[0]), str(one[1])
+
+
+def difference(came: str, sent: str) -> list[Piece]:
+    """Return the pieces of two texts, token by token of JSON."""
+    before, after = _TOKEN.findall(came), _TOKEN.findall(sent)
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    pieces = [Piece(" ", "".join(before[:start]))]
+    if len(old) + len(new) > _MOST_TOKENS:
+        pieces += [Piece("-", "".join(old)), Piece("+", "".join(new))]
+    else:
+        for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            if kind == "equal":
+                pieces.append(Piece(" ", "".join(old[i:j])))
+            else:
+                pieces += [Piece("-", "".join(old[i:j])), Piece("+", "".join(new[k:m]))]
+    pieces.append(Piece(" ", "".join(before[len(before) - end :])))
+    return [piece for piece in pieces if piece.text]
+
+
+def marked(came: str | bytes | None, sent: str | bytes | None) -> Markup:
+    """Return both texts as one, with <del> around what only came and <ins> around what was only sent."""
+    shape = {" ": "{}", "-": "<del>{}</del>", "+": "<ins>{}</ins>"}
+    pieces = difference(_text(came), _text(sent))
+    return Markup("").join(Markup(shape[piece.sign]).format(piece.text) for piece in pieces)
+
+
+def on_a_line(came: str | bytes | None, sent: str | bytes | None) -> str:
+    """Return the differences on one line, as in `…"status":[-"Accepted"-]{+"Blocked"+}}]`; "" if there is none."""
+    pieces = difference(_text(came), _text(sent))
+    said = ""
+    for number, (sign, text) in enumerate(pieces):
+        if sign == " ":
+            begin = text[:_CONTEXT] if number else ""
+            rest = text[len(begin) :]
+            end = rest[-_CONTEXT:] if number < len(pieces) - 1 else ""
+            said += begin + ("…" if len(begin) + len(end) < len(text) else "") + end
+        else:
+            clipped = text if len(text) <= _CLIPPED else text[: _CLIPPED - 1] + "…"
+            said += f"[-{clipped}-]" if sign == "-" else f"{{+{clipped}+}}"
+    return said if len(pieces) > 1 or any(piece.sign != " " for piece in pieces) else ""
+
+
+def _text(raw: str | bytes | None) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
