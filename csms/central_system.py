@@ -26,7 +26,7 @@ from csms import log
 from csms import security as security_of
 from csms.actions import charge_point_of
 from csms.configuration import Configuration, PageAddress, Settings
-from csms.context import Context
+from csms.context import RECEIPTS, Context
 from csms.errors import CsmsMistake
 from csms.operator_api import origins
 from csms.schemas import SUBPROTOCOLS, Version
@@ -56,6 +56,9 @@ class CentralSystem:
 
     async def refuse(self, websocket: ServerConnection, request: Request) -> Response | None:
         """Return the HTTP answer that refuses a request; None lets the WebSocket upgrade continue."""
+        if request.path.startswith(RECEIPTS) and "Upgrade" not in request.headers:
+            text = self.store.receipt_text(request.path.removeprefix(RECEIPTS))
+            return websocket.respond(HTTPStatus.NOT_FOUND if text is None else HTTPStatus.OK, text or "no receipt\n")
         verdict = handshake.examine(request.path, request.headers)
         page = ",".join(request.headers.get_all("Origin"))
         host = ",".join(request.headers.get_all("Host"))
@@ -90,8 +93,9 @@ class CentralSystem:
                 return handshake.NotOcpp(HTTPStatus.UNAUTHORIZED, reason)
         if security.profile == 3:
             owner = security_of.common_name(websocket.transport.get_extra_info("peercert"))
-            # A00.FR.421: the certificate names the charge point, by identity or serial number.
-            if owner is None or owner not in (name, known["serial"] if known else None):
+            serial = known["serial"] if known else None
+            # A00.FR.405: the certificate names the serial number, which the boot shows if it is not known yet.
+            if owner is None or (serial is not None and owner[:25] != serial and owner != name):
                 reason = f"{name}: the client certificate was issued to {owner}"
                 return handshake.NotOcpp(HTTPStatus.FORBIDDEN, reason)
         if known is None and not self.settings.unknown_charge_points:
@@ -139,6 +143,12 @@ class CentralSystem:
         older = self.connections.get(name)
         self.store.seen(name, version)
         connection = charge_point_of(version)(name, websocket, self.context)
+        if self.settings.security.profile == 3:
+            known = self.store.charge_point(name)
+            owner = security_of.common_name(websocket.transport.get_extra_info("peercert"))
+            connection.certificate_name = owner
+            if owner != name and (owner is None or known is None or owner[:25] != known["serial"]):
+                connection.boot_status = None  # its serial number must be checked first
         self.connections[name] = connection
         connection.log.add("connection", f"connected from {_peer(websocket)}, OCPP {version}")
         LOG.info("%s: connected from %s, OCPP %s", name, _peer(websocket), version)

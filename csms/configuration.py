@@ -13,6 +13,7 @@ from typing import Any
 from csms import misbehaviour, timestamps
 from csms.errors import CsmsMistake
 from csms.misbehaviour import Misbehaviour
+from csms.prices import Prices
 from csms.security import Security, hash_password
 from csms.store import Store
 from csms.wire.handshake import LONGEST_IDENTITY, is_identity
@@ -39,6 +40,8 @@ class Settings:
         unknown_charge_points: whether charge points that the CSMS does not know may connect.
         security: the security profile and its files.
         sign_with: the PEM file of the CA that signs certificates of charge points; None rejects SignCertificate.
+        contract_ca: the PEM file with the CAs of contract certificates; None makes a CA for contracts.
+        prices: the tariffs of the tariff file; None computes no costs.
         allow_origins: web pages of these origins may connect, besides those of this machine; "*" allows all.
     """
 
@@ -51,6 +54,8 @@ class Settings:
     unknown_charge_points: bool = True
     security: Security = field(default_factory=Security)
     sign_with: Path | None = None
+    contract_ca: Path | None = None
+    prices: Prices | None = None
     allow_origins: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from csms import passwords
+from csms import charging_plans, passwords
 from csms.schemas import Payload
 from csms.security import hash_password
 from csms.store import Store
@@ -42,6 +42,8 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
                 criteria.get("chargingProfilePurpose"),
                 criteria.get("stackLevel"),
             )
+        case "UpdateDynamicSchedule", "Accepted":
+            charging_plans.updated(store, charge_point_id, request["chargingProfileId"], request["scheduleUpdate"])
         case "ChangeConfiguration", "Accepted" | "RebootRequired":
             _changed(store, charge_point_id, "", request["key"], "Actual", request["value"])
         case "GetConfiguration", _:

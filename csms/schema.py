@@ -85,6 +85,13 @@ def old_password(db: Database) -> None:
     db.conn.execute("ALTER TABLE charge_points ADD COLUMN old_password_hash TEXT")
 
 
+@migrations()
+def contracts_and_receipts(db: Database) -> None:
+    """Add the contract certificates that the CSMS issued, and the receipts of settled payments."""
+    db.conn.execute("CREATE TABLE contracts (serial TEXT PRIMARY KEY, emaid TEXT, expires TEXT, revoked TEXT) STRICT")
+    db.conn.execute("CREATE TABLE receipts (id TEXT PRIMARY KEY, charge_point_id TEXT NOT NULL, text TEXT) STRICT")
+
+
 def newer(db: Database) -> bool:
     """Return whether a file has migrations that this version does not know."""
     known = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import secrets
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import orjson
-from sqlite_utils import Database
 
 from csms import passwords, schema, timestamps
-from csms.errors import CsmsMistake
+from csms.sqlite_file import Row, SqliteFile
 
-type Row = dict[str, Any]
+__all__ = ["Row", "Sample", "Store"]
 
 KEPT_IN_MEMORY = 100_000
 TRIM_EVERY = 1000
@@ -35,78 +29,8 @@ class Sample:
     context: str | None = None
 
 
-class Store:
-    """The state of one CSMS. Every write is committed before the answer that depends on it is sent.
-
-    Secrets are replaced with asterisks before they are written; see `passwords`.
-
-    Args:
-        path: the SQLite file, which is created if it is missing; None keeps everything in memory.
-        file_mode: the permissions of a new file, whatever the umask is: it contains hashes of passwords.
-
-    Raises:
-        CsmsMistake: the file does not belong to a CSMS, is from a newer version, or cannot be opened.
-    """
-
-    def __init__(self, path: Path | None = None, file_mode: int = 0o600) -> None:
-        self.path = path
-        self.passwords = passwords.Passwords()
-        try:
-            if path is not None:
-                _make(path, file_mode)
-            connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=5)
-            self.db = Database(connection)
-            self._prepare(connection)
-        except (OSError, sqlite3.Error) as error:
-            raise CsmsMistake(f"{path}: cannot be used as --db ({error}); choose another file") from None
-        self._depth = 0
-        self._since_trim = 0
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
-        if not ours and self.db.table_names():
-            raise CsmsMistake(f"{self.path}: holds the tables of another program; choose another --db")
-        if schema.newer(self.db):
-            raise CsmsMistake(
-                f"{self.path}: written by a newer version of ChargeSentinel; update, or choose another --db"
-            )
-        # With NORMAL, only a power cut can lose the last commits; killing the process loses nothing.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        schema.migrations.apply(self.db)
-
-    def close(self) -> None:
-        self.db.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Commit all writes within the block together, or none of them if the block fails."""
-        if self._depth:
-            yield
-            return
-        self._run("BEGIN IMMEDIATE")
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
-            self._run("ROLLBACK")
-            raise
-        else:
-            self._run("COMMIT")
-        finally:
-            self._depth -= 1
-
-    def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        cursor: sqlite3.Cursor = self.db.conn.execute(sql, values)
-        return cursor
-
-    def rows(self, sql: str, *values: Any) -> list[Row]:
-        """Return the rows of a query as dicts."""
-        cursor = self._run(sql, *values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+class Store(SqliteFile):
+    """The state of one CSMS: all tables, and the only statements that write to them."""
 
     # Charge points
 
@@ -159,7 +83,7 @@ class Store:
     def forget(self, charge_point_id: str) -> bool:
         """Delete a charge point and everything it sent; return False if the CSMS does not know it."""
         with self.writing():
-            for table in schema.TABLES:
+            for table in (*schema.TABLES, "receipts"):
                 if table not in ("charge_points", "tokens"):
                     self._run(f"DELETE FROM {table} WHERE charge_point_id = ?", charge_point_id)
             return self._run("DELETE FROM charge_points WHERE charge_point_id = ?", charge_point_id).rowcount > 0
@@ -303,6 +227,29 @@ class Store:
     def open_with_token(self, id_token: str) -> list[Row]:
         return self.rows("SELECT * FROM transactions WHERE id_token = ? COLLATE NOCASE AND stopped IS NULL", id_token)
 
+    # Contract certificates and receipts
+
+    def contract(self, serial: str, emaid: str, expires: str) -> None:
+        """Store an issued contract certificate; `serial` is hexadecimal, without leading zeros."""
+        self._run("INSERT INTO contracts VALUES (?, ?, ?, NULL)", serial, emaid, expires)
+
+    def contract_of(self, serial: str) -> Row | None:
+        found = self.rows("SELECT * FROM contracts WHERE serial = ?", serial)
+        return found[0] if found else None
+
+    def revoke_contract(self, serial: str) -> bool:
+        return self._run("UPDATE contracts SET revoked = ? WHERE serial = ?", timestamps.now(), serial).rowcount > 0
+
+    def receipt(self, charge_point_id: str, text: str) -> str:
+        """Store the text of a receipt, and return its id, which cannot be guessed."""
+        number = secrets.token_urlsafe(16)
+        self._run("INSERT INTO receipts VALUES (?, ?, ?)", number, charge_point_id, text)
+        return number
+
+    def receipt_text(self, number: str) -> str | None:
+        found = self.rows("SELECT text FROM receipts WHERE id = ?", number)
+        return str(found[0]["text"]) if found else None
+
     # Everything else
 
     def reserve(
@@ -324,6 +271,23 @@ class Store:
             "INSERT OR REPLACE INTO charging_profiles VALUES (?, ?, ?, ?)",
             charge_point_id, profile_id, evse_id, self._json(charge_point_id, profile),
         )  # fmt: skip
+
+    def profile(self, charge_point_id: str, profile_id: int) -> Row | None:
+        """Return a charging profile as its charge point has it."""
+        found = self.rows(
+            "SELECT profile FROM charging_profiles WHERE charge_point_id = ? AND profile_id = ?",
+            charge_point_id, profile_id,
+        )  # fmt: skip
+        return orjson.loads(found[0]["profile"]) if found else None
+
+    def profiles(self, charge_point_id: str, purpose: str, evse_id: int | None = None) -> list[tuple[int, Row]]:
+        """Return (EVSE, profile) of a charge point's profiles with a purpose, on all EVSEs or on one."""
+        found = self.rows(
+            "SELECT evse_id, profile FROM charging_profiles WHERE charge_point_id = ?1"
+            " AND json_extract(profile, '$.chargingProfilePurpose') = ?2 AND (?3 IS NULL OR evse_id = ?3)",
+            charge_point_id, purpose, evse_id,
+        )  # fmt: skip
+        return [(row["evse_id"], orjson.loads(row["profile"])) for row in found]
 
     def clear_charging_profiles(
         self,
@@ -365,6 +329,15 @@ class Store:
             charge_point_id, component, name, attribute, value, mutability,
         )  # fmt: skip
 
+    def variable_value(self, charge_point_id: str, component: str, name: str) -> str | None:
+        """Return the last known value of a variable, by its names without regard to case; None if it is not known."""
+        found = self.rows(
+            "SELECT value FROM variables WHERE charge_point_id = ? AND component = ? COLLATE NOCASE"
+            " AND variable = ? COLLATE NOCASE AND attribute = 'Actual'",
+            charge_point_id, component, name,
+        )  # fmt: skip
+        return found[0]["value"] if found else None
+
     def _json(self, charge_point_id: str, payload: Row) -> str:
         memory = self.passwords.of(charge_point_id)
         # Do it twice: a text may quote a password before the member that identifies it.
@@ -377,11 +350,3 @@ class Store:
             charge_point_id, timestamps.now(), action, self._json(charge_point_id, payload),
         )  # fmt: skip
         self._trim(1)
-
-
-def _make(path: Path, mode: int) -> None:
-    """Create a missing file with these permissions, which SQLite copies to its -wal and -shm files."""
-    with suppress(FileExistsError):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        os.fchmod(file, mode)
-        os.close(file)

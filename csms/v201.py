@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import logging
 from typing import ClassVar
 
 from ocpp.v201 import call_result
 from ocpp.v201.datatypes import IdTokenInfoType, IdTokenType, StatusInfoType
 from ocpp.v201.enums import Action
 
-from csms import passwords, timestamps, tokens
+from csms import charging_plans, costs, passwords, timestamps, tokens
+from csms.certificates import lookups
 from csms.learning import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
 from csms.store import Sample
@@ -16,6 +19,9 @@ from csms.wire.connection import Connection, answers
 
 # C03: tokens of these types have no identity to look up: the station itself has authorized them.
 TOKENS_WITHOUT_IDENTITY = frozenset({"NoAuthorization"})
+# C07.FR.13: the statuses of a token that has no contract.
+NO_CONTRACT = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
+LOG = logging.getLogger("csms")
 
 
 class ChargePoint201(Connection):
@@ -70,7 +76,11 @@ class ChargePoint201(Connection):
 
     @answers(Action.authorize)
     def on_authorize(self, request: Payload) -> call_result.Authorize:
-        return call_result.Authorize(self._id_token_info(request["idToken"]))
+        token = request["idToken"]
+        info = self._id_token_info(token)
+        if lookups.wanted("Authorize", request) is None:
+            return call_result.Authorize(info)
+        return call_result.Authorize(*self._with_certificate(info, self.looked_up))
 
     @answers(Action.transaction_event)
     def on_transaction_event(self, request: Payload) -> call_result.TransactionEvent:
@@ -105,7 +115,8 @@ class ChargePoint201(Connection):
         if event == "Ended":
             self.store.transaction_profiles_ended(self.id, transaction_id)
         self._keep_samples(request.get("meterValue", []), evse.get("id"), transaction_id)
-        return call_result.TransactionEvent(id_token_info=info)
+        cost = costs.total(self.store, self.context.prices, self.id, request) if event == "Ended" else None
+        return call_result.TransactionEvent(total_cost=cost, id_token_info=info)
 
     @answers(Action.meter_values)
     def on_meter_values(self, request: Payload) -> call_result.MeterValues:
@@ -135,13 +146,28 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: after "Accepted" the station would expect SetChargingProfile within a minute.
-        answer = call_result.NotifyEVChargingNeeds("Rejected", _reason("NotEnabled"))
+        if self._planned(request):
+            answer = call_result.NotifyEVChargingNeeds("Accepted")
+        else:
+            answer = call_result.NotifyEVChargingNeeds("Rejected", _reason("TxNotFound"))  # K15.FR.04
         return self._noted("NotifyEVChargingNeeds", request, answer)
+
+    def _planned(self, request: Payload) -> bool:
+        """Send a profile for the needs of a vehicle after the answer; return whether that is possible (K15.FR.07)."""
+        profile = charging_plans.profile_for(self.store, self.id, request)
+        if profile is not None:
+            self.afterwards(lambda: self.send_call("SetChargingProfile", profile))
+        return profile is not None
 
     @answers(Action.notify_ev_charging_schedule)
     def on_charging_schedule(self, request: Payload) -> call_result.NotifyEVChargingSchedule:
-        answer = call_result.NotifyEVChargingSchedule("Accepted")
+        exceeded = charging_plans.exceeded(self.store, self.id, request)
+        if exceeded is None:
+            answer = call_result.NotifyEVChargingSchedule("Accepted")
+        else:
+            # K15.FR.12, K15.FR.13: reject it, and negotiate again with the same profile.
+            answer = call_result.NotifyEVChargingSchedule("Rejected", _reason("InvalidSchedule"))
+            self.afterwards(lambda: self.send_call("SetChargingProfile", exceeded))
         return self._noted("NotifyEVChargingSchedule", request, answer)
 
     # Firmware (L), certificates (M) and security (A)
@@ -168,13 +194,26 @@ class ChargePoint201(Connection):
 
     @answers(Action.get_15118_ev_certificate)
     def on_ev_certificate(self, request: Payload) -> call_result.Get15118EVCertificate:
-        # This CSMS is not connected to a provider of contract certificates (M01, M02).
-        answer = call_result.Get15118EVCertificate("Failed", "", _reason("NotEnabled"))
+        # M01, M02. The real content is EXI, for the vehicle only. This CSMS reads a certificate request instead.
+        try:
+            wanted = base64.b64decode(request["exiRequest"], validate=True).decode("ascii")
+            chain = self.context.contracts.install(wanted)
+        except ValueError as error:
+            LOG.warning("%s: no contract certificate: %s", self.id, error)
+            answer = call_result.Get15118EVCertificate(
+                status="Failed", exi_response="", status_info=_reason("InvalidCSR")
+            )
+        else:
+            answer = call_result.Get15118EVCertificate(
+                status="Accepted", exi_response=base64.b64encode(chain.encode()).decode()
+            )
         return self._noted("Get15118EVCertificate", request, answer)
 
     @answers(Action.get_certificate_status)
     def on_certificate_status(self, request: Payload) -> call_result.GetCertificateStatus:
-        answer = call_result.GetCertificateStatus("Failed", status_info=_reason("NotEnabled"))
+        answer = call_result.GetCertificateStatus("Accepted", ocsp_result=self.looked_up)
+        if self.looked_up is None:
+            answer = call_result.GetCertificateStatus("Failed", status_info=_reason("InvalidURL"))  # M06.FR.04
         return self._noted("GetCertificateStatus", request, answer)
 
     # Diagnostics (N), display messages (O) and data transfer (P)
@@ -208,6 +247,20 @@ class ChargePoint201(Connection):
     def _noted[Answer](self, action: str, request: Payload, answer: Answer) -> Answer:
         self.store.notice(self.id, action, request)
         return answer
+
+    @staticmethod
+    def _with_certificate(info: IdTokenInfoType, fault: str | None) -> tuple[IdTokenInfoType, str]:
+        """Return the status of a token and certificateStatus, for Authorize with a contract certificate.
+
+        Args:
+            info: the status of the token without regard to the certificate.
+            fault: the certificateStatus of a certificate that is not valid, or None.
+        """
+        if fault is None:
+            # C07.FR.13, C07.FR.14
+            return info, "ContractCancelled" if info.status in NO_CONTRACT else "Accepted"
+        # C07.FR.15 to C07.FR.17
+        return IdTokenInfoType("Expired" if fault == "CertificateExpired" else "Invalid"), fault
 
     def _id_token_info(self, token: Payload, starting: bool = False) -> IdTokenInfoType:
         if token["type"] in TOKENS_WITHOUT_IDENTITY:

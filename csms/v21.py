@@ -9,6 +9,7 @@ from ocpp.v21 import call_result
 from ocpp.v21.datatypes import StatusInfoType
 from ocpp.v21.enums import Action
 
+from csms import charging_plans, costs
 from csms.schemas import Payload, Version
 from csms.v201 import ChargePoint201
 from csms.wire.connection import answers
@@ -25,35 +26,41 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K18: a CSMS that sends no profile answers NoChargingProfile over ISO 15118-20, K15: Rejected over 15118-2.
+        # K18.FR.04, K19.FR.04: without a profile the answer is NoChargingProfile over ISO 15118-20. By K15.FR.04 it is
+        # Rejected over ISO 15118-2.
         if "controlMode" not in request["chargingNeeds"]:
             return super().on_charging_needs(request)
-        answer = call_result.NotifyEVChargingNeeds("NoChargingProfile")
+        answer = call_result.NotifyEVChargingNeeds("Accepted" if self._planned(request) else "NoChargingProfile")
         return self._noted("NotifyEVChargingNeeds", request, answer)
+
+    @answers(Action.authorize)
+    def on_authorize(self, request: Payload) -> call_result.Authorize:
+        answer = super().on_authorize(request)
+        own = self.context.prices.own(request["idToken"]["idToken"])
+        if own is not None and answer.id_token_info.status == "Accepted":
+            answer = call_result.Authorize(
+                answer.id_token_info, certificate_status=answer.certificate_status, tariff=own.for_station()
+            )  # I08.FR.01
+        return answer
 
     @answers(Action.notify_priority_charging)
     def on_priority_charging(self, request: Payload) -> call_result.NotifyPriorityCharging:
         return self._noted("NotifyPriorityCharging", request, call_result.NotifyPriorityCharging())
 
     @answers(Action.pull_dynamic_schedule_update)
-    def on_pull_schedule(self, request: Payload) -> call_result.PullDynamicScheduleUpdate:
-        # K28: a station pulls updates of Dynamic profiles, and this CSMS never sets one.
-        answer = call_result.PullDynamicScheduleUpdate("Rejected", status_info=StatusInfoType("NotFound"))
+    def on_pull_schedule(self, request: Payload) -> Payload:
+        update = charging_plans.update_of(self.store, self.id, request["chargingProfileId"])
+        if update is None:
+            # K28.FR.12
+            answer: Payload = {"status": "Rejected", "statusInfo": {"reasonCode": "InvalidProfile"}}
+        else:
+            answer = {"status": "Accepted", "scheduleUpdate": update}
         return self._noted("PullDynamicScheduleUpdate", request, answer)
 
     @answers(Action.get_certificate_chain_status)
     def on_chain_status(self, request: Payload) -> call_result.GetCertificateChainStatus:
-        # M07.FR.02, M07.FR.05: this CSMS queries no OCSP responder and no CRL, so it cannot find a status.
-        statuses = [
-            {
-                "certificate_hash_data": asked["certificateHashData"],
-                "source": asked["source"],
-                "status": "Failed",
-                "next_update": self.context.next_update(),
-            }
-            for asked in request["certificateStatusRequests"]
-        ]
-        return self._noted("GetCertificateChainStatus", request, call_result.GetCertificateChainStatus(statuses))
+        answer = call_result.GetCertificateChainStatus(self.looked_up)
+        return self._noted("GetCertificateChainStatus", request, answer)
 
     @answers(Action.vat_number_validation)
     def on_vat_number(self, request: Payload) -> call_result.VatNumberValidation:
@@ -68,8 +75,18 @@ class ChargePoint21(ChargePoint201):
         return self._noted("VatNumberValidation", request, answer)
 
     @answers(Action.notify_settlement)
-    def on_settlement(self, request: Payload) -> call_result.NotifySettlement:
-        return self._noted("NotifySettlement", request, call_result.NotifySettlement())
+    def on_settlement(self, request: Payload) -> Payload:
+        answer: Payload = {}
+        if request["status"] == "Settled" and "receiptUrl" not in request and self._gives_receipts():
+            # C21.FR.03
+            number = self.store.receipt(self.id, costs.receipt(self.id, request))
+            answer = {"receiptUrl": self.context.receipt_url(number), "receiptId": number}
+        return self._noted("NotifySettlement", request, answer)
+
+    def _gives_receipts(self) -> bool:
+        """Return whether the CSMS gives receipts: unless the station has reported ReceiptByCSMS = false."""
+        value = self.store.variable_value(self.id, "PaymentCtrlr", "ReceiptByCSMS")
+        return value is None or value.lower() != "false"
 
     @answers(Action.battery_swap)
     def on_battery_swap(self, request: Payload) -> call_result.BatterySwap:

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from csms import actions, configuration, misbehaviour, passwords, schemas, tokens
 from csms.context import Context
-from csms.operator_api import examples, openapi, operations, overview
+from csms.operator_api import contracts, examples, openapi, operations, overview
 from csms.operator_api.openapi import Operation
 from csms.operator_api.overview import Connections
 from csms.schemas import VERSIONS, Version
@@ -117,6 +117,9 @@ class Api:
             Operation("GET", "/api/tokens", "List id tokens", self.tokens),
             Operation("PUT", "/api/tokens/{id:path}", "Add or replace an id token", self.put_token, TOKEN),
             Operation("DELETE", "/api/tokens/{id:path}", "Delete an id token", self.delete_token),
+            Operation("GET", "/api/contracts", "List contract certificates", self.contracts),
+            Operation("POST", "/api/contracts", "Issue a contract certificate", self.contract, contracts.CONTRACT),
+            Operation("DELETE", "/api/contracts/{serial}", "Revoke a contract certificate", self.revoke),
             Operation("GET", "/api/misbehaviours", "List the orders to misbehave", self.orders),
             Operation("POST", "/api/misbehaviours", "Order the CSMS to misbehave", self.order, ORDER),
             Operation("DELETE", "/api/misbehaviours/{number:int}", "Withdraw an order", self.withdraw),
@@ -130,6 +133,7 @@ class Api:
             for operation in self.operations
         ]
         routes.append(Route("/api/charge-points/{id:path}/operations/{name}", _no_operation, methods=["POST"]))
+        routes += contracts.routes(self.context)
         routes.append(Route("/openapi.json", self._description))
         routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
         return Starlette(routes=routes, exception_handlers={HTTPException: _error, Exception: _fault})
@@ -249,6 +253,16 @@ class Api:
     async def delete_token(self, request: Request) -> Any:
         if not self.context.store.delete_token(request.path_params["id"]):
             raise HTTPException(404, "unknown id token")
+
+    async def contracts(self, request: Request) -> Any:
+        return contracts.listed(self.context)
+
+    async def contract(self, request: Request) -> Any:
+        return contracts.issue(self.context, await _json(request))
+
+    async def revoke(self, request: Request) -> Any:
+        if not self.context.store.revoke_contract(request.path_params["serial"].lower().lstrip("0")):
+            raise HTTPException(404, "unknown serial number of a contract certificate")
 
     async def orders(self, request: Request) -> Any:
         return self.context.misbehaviours.listed()

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from csms.configuration import PageAddress
 from csms.context import Context
 from csms.errors import CsmsMistake
+from csms.operator_api import contracts
 from csms.operator_api.api import Api
 from csms.operator_api.origins import is_foreign
 from csms.operator_api.overview import Connections
@@ -59,7 +60,7 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refusal = self._examine(scope)
+        refusal = None if contracts.is_public(scope["path"]) else self._examine(scope)
         await (refusal or self.application)(scope, receive, send_guarded)
 
     def _examine(self, scope: Scope) -> Response | None:
@@ -163,6 +164,7 @@ async def serving(
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     place = host_and_port(listener)
+    context.contracts.ocsp_url = f"http://{place}{contracts.OCSP}"
     try:
         yield f"http://{place}" + (f"/?token={quote(token, safe='')}" if token else "")
     finally:

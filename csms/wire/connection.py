@@ -18,6 +18,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from csms import schemas, timestamps
+from csms.certificates import lookups
 from csms.context import Context
 from csms.errors import Refusal
 from csms.learning import learn
@@ -55,7 +56,8 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
 
     Routing, answer classes and message ids come from `ocpp`. Parsing and validation do not, because `ocpp` raises on
     hostile frames, lacks SEND and CALLRESULTERROR, and spells error codes the same in all versions. A handler gets the
-    payload as it came and returns one of ocpp's `call_result` classes, or raises `Refusal` for a CALLERROR.
+    payload as it came and returns one of ocpp's `call_result` classes, or raises `Refusal` for a CALLERROR. It returns
+    a dict where ocpp would misspell a member: it makes receiptURL of receipt_url, and limitL2 of limit_L2.
     """
 
     version: ClassVar[Version]
@@ -73,6 +75,11 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         self._last_answer: tuple[str, str] | None = None
         self._follow_ups: list[Callable[[], Coroutine[Any, Any, object]]] = []
         self._tasks: set[asyncio.Task[object]] = set()
+        self._looking: asyncio.Task[object] | None = None
+        self.looked_up: Any = None
+        """The facts that were looked up for the CALL that is being answered; see `lookups`."""
+        self.certificate_name: str | None = None
+        """The common name of its client certificate, which must be its serial number (security profile 3)."""
 
     async def serve(self) -> None:
         """Handle frames until the connection ends. Mistakes of the charge point do not end it."""
@@ -94,7 +101,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         message = frames.parse(raw_msg, self.version)
         match message:
             case Call(answered=True):
-                await self._answer(message, str(raw_msg))
+                await self._answer_in_turn(message, str(raw_msg))
             case Call():
                 self._take_send(message)
             case CallResult() | CallError():
@@ -105,12 +112,41 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                     error = frames.call_error(self.version, message.message_id, message.code, message.reason)
                     await self._send(error)
 
-    async def _answer(self, call: Call, raw: str) -> None:
+    async def _answer_in_turn(self, call: Call, raw: str) -> None:
+        """Answer a CALL at once, or in a task if facts from other machines are needed first, one after the other."""
+        if self._looking is not None:
+            await asyncio.wait([self._looking])
+        look_up = lookups.wanted(call.action, call.payload) if self._is_valid(call) else None
+        if look_up is None:
+            await self._answer(call, raw)
+            return
+
+        async def answer() -> None:
+            try:
+                facts = await look_up(self.context.contracts, call.payload)
+            except Exception:
+                LOG.exception("%s: %s could not be answered", self.id, call.action)
+                reason = "the CSMS failed; see its log"
+                await self._send(frames.call_error(self.version, call.message_id, "InternalError", reason))
+            else:
+                await self._answer(call, raw, facts)
+
+        self._looking = self.spawn(answer())
+
+    def _is_valid(self, call: Call) -> bool:
+        return (
+            call.action in lookups.ACTIONS
+            and self.boot_status == "Accepted"
+            and schemas.fault(self.version, call.action, "request", call.payload) is None
+        )
+
+    async def _answer(self, call: Call, raw: str, facts: Any = None) -> None:
         # A charge point may repeat a CALL with the same id if the answer was late (OCPP-J 1.6, errata 3.1).
         if self._last_answer is not None and self._last_answer[0] == raw:
             answer = self._last_answer[1]
         else:
             try:
+                self.looked_up = facts
                 answer = self._result_or_error(call)
                 self._last_answer = (raw, answer)
             except Exception:
@@ -164,8 +200,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         if (fault := schemas.fault(self.version, call.action, "request", call.payload)) is not None:
             raise Refusal(fault.code, str(fault))
         answer = handler(call.payload)
-        plain = ocpp.charge_point.remove_nones(ocpp.charge_point.serialize_as_dict(answer))
-        payload: Payload = ocpp.charge_point.snake_to_camel_case(plain)
+        payload: Payload = answer if isinstance(answer, dict) else _camel_case(answer)
         if (fault := schemas.fault(self.version, call.action, "response", payload)) is not None:
             raise RuntimeError(f"the answer to {call.action} does not fit its schema: {fault}")
         return payload
@@ -266,11 +301,12 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         """Send a text frame exactly as the operator wrote it."""
         await self._send(text)
 
-    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Run a coroutine as a task, which is cancelled when the connection ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def afterwards(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Run a coroutine after the answer to the current CALL was sent."""
@@ -278,6 +314,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
 
     def boot(self, vendor: str, model: str, firmware: str | None, serial: str | None) -> tuple[str, int]:
         """Store a boot, and return the status and the interval (in seconds) of the answer."""
+        self._check_serial(serial)
         status = self.context.boot_policy(self.id)
         self.boot_status = status
         accepted = status == "Accepted"
@@ -287,6 +324,17 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         self.store.booted(self.id, status, facts)
         LOG.info("%s: boot of a %s %s, OCPP %s: %s", self.id, vendor, model, self.version, status)
         return status, self.context.settings.heartbeat_s if accepted else self.context.settings.retry_s
+
+    def _check_serial(self, serial: str | None) -> None:
+        """Close the connection if the client certificate belongs to another serial number (B01.FR.11, B01.FR.12)."""
+        owner = self.certificate_name
+        # A serial number in BootNotification has at most 25 characters.
+        if owner is None or (owner == self.id if serial is None else serial == owner[:25]):
+            return
+        LOG.warning("%s: closed: the serial number is %s, but the client certificate is for %s", self.id, serial, owner)
+        reason = "the serial number is not the common name of the client certificate"
+        self.afterwards(lambda: self.websocket.close(1008, reason))
+        raise Refusal("SecurityError", reason)
 
     def sign(self, csr: str, kind: Payload) -> str | None:
         """Sign a certificate request; CertificateSigned follows after the answer.
@@ -309,3 +357,9 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             return "InvalidCSR"
         self.afterwards(lambda: self.send_call("CertificateSigned", {"certificateChain": chain, **kind}))
         return None
+
+
+def _camel_case(answer: object) -> Payload:
+    plain = ocpp.charge_point.remove_nones(ocpp.charge_point.serialize_as_dict(answer))
+    payload: Payload = ocpp.charge_point.snake_to_camel_case(plain)
+    return payload

@@ -103,6 +103,8 @@ async def test_profile_3_wants_the_charge_points_own_certificate(authority: Auth
         own = presenting(authority.issue("CHARGER-001"))
         async with connected(csms.address, "2.1", ssl=own):
             pass
+        csms.store.seen("CHARGER-002", "2.1")
+        csms.store.booted("CHARGER-002", "Accepted", dict.fromkeys(("vendor", "model", "firmware")) | {"serial": "S-2"})
         with pytest.raises(InvalidStatus) as refused:
             async with connected(csms.address, "2.1", "CHARGER-002", ssl=own):
                 pass
@@ -111,6 +113,46 @@ async def test_profile_3_wants_the_charge_points_own_certificate(authority: Auth
             with pytest.raises((ssl.SSLError, ConnectionError, InvalidMessage)):
                 async with connected(csms.address, "2.1", ssl=context):
                     pass
+
+
+def boot_with_serial(version: str, serial: str | None) -> dict[str, Any]:
+    named = {} if serial is None else {"serialNumber": serial}
+    if version == "1.6":
+        named = {} if serial is None else {"chargePointSerialNumber": serial}
+        return {"chargePointVendor": "Vendor", "chargePointModel": "Model", **named}
+    return {"reason": "PowerUp", "chargingStation": {"vendorName": "Vendor", "model": "Model", **named}}
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_profile_3_checks_the_serial_number_in_the_certificate_at_boot(
+    authority: Authority, version: str
+) -> None:
+    """A00.FR.405, B01.FR.11, B01.FR.12: nothing is answered before the boot; another serial number ends the session."""
+    security = Security(3, authority.issue("csms"), client_ca=authority.path)
+    trust = ssl.create_default_context(cafile=authority.path)
+    trust.load_cert_chain(authority.issue("SERIAL-7"))
+    long = ssl.create_default_context(cafile=authority.path)
+    long.load_cert_chain(authority.issue("SERIAL-NUMBER-THAT-IS-TOO-LONG"))
+    async with running(Settings(security=security)) as csms:
+
+        def login(identity: str, context: ssl.SSLContext = trust) -> Any:
+            return connected(csms.address, version, identity, boot=False, ssl=context)
+
+        async with login("CHARGER-001") as charge_point:
+            early = await charge_point.ask([2, "early", "Heartbeat", {}])
+            assert early[2] == "SecurityError"
+            await charge_point.call("BootNotification", boot_with_serial(version, "SERIAL-7"))
+            await charge_point.call("Heartbeat", {})
+        async with login("CHARGER-001") as charge_point:
+            await charge_point.call("Heartbeat", {})
+        for identity, serial in (("CHARGER-002", "SERIAL-8"), ("CHARGER-003", None), ("SERIAL-7", "SERIAL-8")):
+            async with login(identity) as charge_point:
+                answer = await charge_point.ask([2, "boot", "BootNotification", boot_with_serial(version, serial)])
+                assert answer[2] == "SecurityError"
+                await asyncio.wait_for(charge_point.websocket.wait_closed(), 5)
+                assert charge_point.websocket.close_code == 1008
+        async with login("CHARGER-004", long) as charge_point:
+            await charge_point.call("BootNotification", boot_with_serial(version, "SERIAL-NUMBER-THAT-IS-TOO"))
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])

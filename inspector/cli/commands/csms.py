@@ -115,6 +115,12 @@ def announce(line: str) -> None:
 @click.option("--client-ca", type=EXISTING, help="CA of the client certificates in PEM, for profile 3.")
 @click.option("--sign-with", type=EXISTING, help="Certificate and key in PEM of the CA that answers SignCertificate.")
 @click.option(
+    "--contract-ca",
+    type=EXISTING,
+    help="CAs of contract certificates in PEM, the first with its key. [default: a new CA]",
+)
+@click.option("--tariffs", type=EXISTING, help="TOML file with tariffs; transactions of 2.x then get their totalCost.")
+@click.option(
     "--allow-origin",
     "allow_origins",
     multiple=True,
@@ -131,11 +137,16 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
     from csms.central_system import run
     from csms.configuration import PageAddress, Settings, load
     from csms.errors import CsmsMistake
+    from csms.prices import load as load_prices
     from csms.security import Security
 
     if page is not None and no_page:
         raise click.UsageError("--page and --no-page cannot be used together")
     page_address = PageAddress(*page, explicit=True) if page is not None else PageAddress()
+    try:
+        prices = load_prices(options["tariffs"]) if options["tariffs"] else None
+    except CsmsMistake as mistake:
+        raise UserMistake(str(mistake)) from None
     settings = Settings(
         db=options["db"],
         file_mode=options["file_mode"],
@@ -144,6 +155,8 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
         unknown_tokens=options["unknown_tokens"],
         unknown_charge_points=options["unknown_charge_points"] == "accept",
         sign_with=options["sign_with"],
+        contract_ca=options["contract_ca"],
+        prices=prices,
         allow_origins=options["allow_origins"],
         security=Security(options["security_profile"], options["tls_cert"], options["tls_key"], options["client_ca"]),
     )

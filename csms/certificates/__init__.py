@@ -1,0 +1,1 @@
+"""Certificates: the CAs of the CSMS, contract certificates, and the status of certificates (OCSP, CRL)."""
