@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from inspector.proxy.counters import BUCKETS_US, INTERNAL_FAULT, Counts
+from inspector.proxy.traffic_metrics import families
 from inspector.recorder.recorder import Status
 from inspector.web_requests import admits_host, host_name, is_foreign, is_loopback
 from inspector.websocket.messages import NOT_INFLATED, TOO_LONG
@@ -76,6 +77,8 @@ class _Collector(Collector):
             "Time spent in group commits; divide by their number",
             status.commit_seconds,
         )
+        if status.traffic is not None:
+            yield from families(status.traffic)
         total, buckets = 0, []
         for bound, count in zip([*(bound / 1e6 for bound in BUCKETS_US), "+Inf"], counts.latency_buckets, strict=True):
             total += count

@@ -10,12 +10,11 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, CallResult
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.store.writing.pending_rows import PendingRows
 
 OPEN_TRANSACTIONS_LIMIT = 10_000
 """The row ids of so many transactions are kept in memory; those of older ones are looked up in the file."""
@@ -35,10 +34,22 @@ type _Derivers = dict[str, Callable[[int, str, Frame], None]]
 """For each action, the function that adds its rows. Arguments: session id, charge point id, frame."""
 
 
+class DerivedRows(Protocol):
+    """What DerivedTables needs of a writer; PendingRows explains the methods."""
+
+    def here(self, frame_id: int | None) -> int | None: ...
+    def next_id(self, table: str) -> int: ...
+    def charge_point(self, charge_point_id: str) -> dict[str, Any] | None: ...
+    def transaction(self, charge_point_id: str, transaction_id: str) -> int | None: ...
+    def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None: ...
+    def update(self, table: str, row_id: int, values: dict[str, Any]) -> None: ...
+    def meter_sample(self, row: tuple[Any, ...]) -> None: ...
+
+
 class DerivedTables:
     """Fills the derived tables of one recording, frame by frame."""
 
-    def __init__(self, writer: PendingRows) -> None:
+    def __init__(self, writer: DerivedRows) -> None:
         self._writer = writer
         self._transactions: dict[tuple[str, str], int] = {}
         self._strange: set[tuple[str, str]] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inspector.recorder.faults import FINDING_NOT_STORED, Faults
@@ -24,6 +24,8 @@ class FindingRows:
         self._known_rules: set[str] = set()
         self.first: list[FirstFinding] = []
         """The first finding of each rule that `take_first` has not returned yet."""
+        self.on_count: Callable[[str | None, Finding, int], None] = lambda charge_point_id, finding, times: None
+        """Called with each count of a finding and its charge point; the count is below 0 if it could not be stored."""
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
     def store(self, session: RecordedSession | None, found: list[Finding], frame_id: int | None) -> Severity | None:
@@ -64,7 +66,7 @@ class FindingRows:
             self._note_first(owner, finding)
         more, finding.counted = finding.count - finding.counted, finding.count
         writer.finding(owner.session_id if owner else None, finding, frames, finding.take_times())
-        self._count(owner, finding.severity, more)
+        self._count(owner, finding, more)
         return frames or (() if finding.last_frame_id is None else (finding.last_frame_id,))
 
     def _note_first(self, owner: RecordedSession | None, finding: Finding) -> None:
@@ -81,10 +83,12 @@ class FindingRows:
         taken, self.first = self.first, []
         return taken
 
-    def _count(self, owner: RecordedSession | None, severity: Severity, more: int) -> None:
+    def _count(self, owner: RecordedSession | None, finding: Finding, more: int) -> None:
         self.total += more
-        self.by_severity[severity.value] += more
-        if severity is Severity.ERROR:
+        self.by_severity[finding.severity.value] += more
+        about = owner.judge if owner else finding.session
+        self.on_count(about.station.charge_point_id if about else None, finding, more)
+        if finding.severity is Severity.ERROR:
             self.errors += more
             if owner is not None:
                 owner.error_count += more
@@ -122,7 +126,7 @@ class FindingRows:
         """Subtract occurrences that could not be stored from the counts; `open_sessions` is by session id."""
         owner = finding.session.label if finding.session else None
         session = owner if owner and owner.session_id == session_id else open_sessions.get(session_id or 0)
-        self._count(session, finding.severity, -times)
+        self._count(session, finding, -times)
 
 
 def begin_new_row(finding: Finding) -> None:

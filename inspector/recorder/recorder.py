@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from inspector.recorder.traffic import Traffic
 from inspector.records import Record
 from inspector.units import quantity
 
@@ -91,6 +92,8 @@ class Status:
     """The size of SQLite's write-ahead log beside the recording."""
     dropped: int = 0
     """Derived rows (findings, samples, transactions, …) that could not be stored; their frames are stored."""
+    traffic: Traffic | None = None
+    """Figures for metrics, if they were wanted."""
 
 
 class Recorder(Protocol):

@@ -33,6 +33,7 @@ def start_recorder(
     file_mode: int = DEFAULT_MODE,
     lossless: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    counted: int | None = None,
 ) -> Recorder:
     """Open a recording for writing and return its recorder.
 
@@ -47,6 +48,7 @@ def start_recorder(
         file_mode: the permissions of new files.
         lossless: let peers that send a lot wait even while nothing can be stored; needs `own_process`.
         meanwhile: called while a recorder process starts.
+        counted: count traffic for metrics, with figures of so many charge points; needs `own_process`.
         own_process: run the recorder in a supervised process, fed from an asyncio loop; otherwise in a thread.
 
     Raises:
@@ -66,7 +68,13 @@ def start_recorder(
     }
     if own_process:
         return SupervisedRecorder(
-            writer, settings, redaction=redaction, queue_limit=queue_limit, lossless=lossless, meanwhile=meanwhile
+            writer,
+            settings,
+            redaction=redaction,
+            queue_limit=queue_limit,
+            lossless=lossless,
+            meanwhile=meanwhile,
+            counted=counted,
         )
     # The relay of a recorder process needs none of these: they are half of its start.
     from inspector.recorder.worker.thread import ThreadRecorder

@@ -138,6 +138,13 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
 @file_mode()
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics (Prometheus) and /healthz here.")
 @click.option(
+    "--metrics-charge-points",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    show_default=True,
+    help="Give so many charge points metrics of their own; all others share one.",
+)
+@click.option(
     "--allow-host",
     "allow_hosts",
     multiple=True,
@@ -218,6 +225,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         lossless=options["require_recording"],
         file_mode=options["file_mode"],
         meanwhile=_import_engine,
+        counted=options["metrics_charge_points"] if metrics else None,
     )
     from inspector.proxy.engine import Engine
 

@@ -24,6 +24,7 @@ from types import TracebackType
 
 from inspector.errors import UnusableFile
 from inspector.recorder import rollover
+from inspector.recorder.counted_pipeline import CountedPipeline
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.progress_page import ProgressPage
 from inspector.recorder.recorder import CommitFigures
@@ -74,10 +75,17 @@ class Process:
         self._page = page
         self._decoder = wire.Decoder()
         self._writer = Writer(**setup.writer, resume=setup.resume)
-        self._pipeline = Pipeline(self._writer, setup.settings, Redactor(**setup.redaction))
+        redaction = Redactor(**setup.redaction)
+        self._pipeline: Pipeline
+        if setup.counted is None:
+            self._pipeline = Pipeline(self._writer, setup.settings, redaction)
+        else:
+            self._pipeline = CountedPipeline(self._writer, setup.settings, redaction, setup.counted)
         self._taken = self._committed = self._writer.committed()
         if self._writer.resumed and setup.resume is not None:
             restore(self._pipeline, stored(self._writer.db.conn, setup.resume))
+            if isinstance(self._pipeline, CountedPipeline):
+                self._pipeline.note_open_transactions(setup.resume)
         self._path = self._writer.path
         if self._writer.rotation is None:
             # Send the real path: `setup` may name a symbolic link, which may point elsewhere after a restart.
@@ -109,6 +117,8 @@ class Process:
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
                 self._writer.look()
                 self._free_closed_sessions()
+                if isinstance(self._pipeline, CountedPipeline):
+                    self._send(self._pipeline.counts.snapshot())
                 self._ticked = True
                 if not self._failing:
                     self._commit_at = min(self._commit_at, now)

@@ -12,6 +12,7 @@ from typing import Any
 
 from inspector.errors import UnusableFile
 from inspector.recorder.recorder import CommitFigures, FirstFinding, Status, StoredCounts, Summary
+from inspector.recorder.traffic import Traffic
 from inspector.recorder.worker import wire
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.backpressure import Backpressure
@@ -51,6 +52,7 @@ class SupervisedRecorder:
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
         lossless: bool = False,
         meanwhile: Callable[[], None] = lambda: None,
+        counted: int | None = None,
     ) -> None:
         """Start the process and wait until it has opened the recording.
 
@@ -61,11 +63,13 @@ class SupervisedRecorder:
             queue_limit: how many bytes may wait for the process.
             meanwhile: called while the process starts.
             lossless: let peers that send a lot wait even while the recorder does not work.
+            counted: as in `wire.Setup`.
 
         Raises:
             UnusableFile: the recording cannot be written.
         """
-        self._setup = wire.Setup(writer, settings, redaction or {}, None)
+        self._setup = wire.Setup(writer, settings, redaction or {}, None, counted)
+        self._traffic = Traffic() if counted is not None else None
         self._backlog = Backlog(queue_limit)
         self._suspects = Suspects(self._backlog)
         watch = self._suspects.watch
@@ -108,10 +112,8 @@ class SupervisedRecorder:
     def status(self) -> Status:
         """Return the current state; see `recorder.Recorder`."""
         working = self._ready and not self._failing and not self._backpressure.hangs()
-        figures = self._figures._asdict()
-        return Status(
-            working, self.waiting, self._backlog.bytes, self._lost_all, dropped=self._counts.dropped, **figures
-        )
+        figures = {**self._figures._asdict(), "dropped": self._counts.dropped, "traffic": self._traffic}
+        return Status(working, self.waiting, self._backlog.bytes, self._lost_all, **figures)
 
     def put(self, record: Record) -> None:
         """Accept one record; see `recorder.Recorder`."""
@@ -207,6 +209,8 @@ class SupervisedRecorder:
             self.on_findings(message.findings)
         elif isinstance(message, wire.Moved):
             self._setup.writer["path"] = message.path
+        elif isinstance(message, Traffic):
+            self._traffic = message
         elif isinstance(message, wire.Failing):
             self._failing = True
         elif isinstance(message, wire.Refused):

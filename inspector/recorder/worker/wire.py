@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from inspector.recorder.recorder import CommitFigures, FirstFinding, StoredCounts
+from inspector.recorder.traffic import Traffic
 from inspector.records import (
     CloseRecord,
     EventRecord,
@@ -35,12 +36,14 @@ class Setup(NamedTuple):
         settings: settings of the rules.
         redaction: the arguments of `redaction.redactor.Redactor`.
         resume: the id of the recording that an earlier process began; None for the first process.
+        counted: None for no Traffic messages, otherwise how many charge points get figures of their own in them.
     """
 
     writer: dict[str, Any]
     settings: Settings
     redaction: dict[str, Any]
     resume: int | None
+    counted: int | None = None
 
 
 class Reopen(NamedTuple):
@@ -121,12 +124,12 @@ class Finished(NamedTuple):
 
 
 type ToRecorder = Setup | Reopen | Store | Finish
-type ToRelay = Ready | Refused | Moved | Taken | Committed | Failing | Found | Finished
+type ToRelay = Ready | Refused | Moved | Taken | Committed | Failing | Found | Finished | Traffic
 type Message = ToRecorder | ToRelay
 
 _MESSAGES: tuple[type[Any], ...] = (
     *(Setup, Reopen, Store, Finish),
-    *(Ready, Refused, Moved, Taken, Committed, Failing, Found, Finished),
+    *(Ready, Refused, Moved, Taken, Committed, Failing, Found, Finished, Traffic),
 )
 _RECORDS: tuple[type[Any], ...] = (
     *(OpenRecord, FrameRecord, EventRecord, CloseRecord, ReopenRecord, GapRecord, SetAsideRecord),
@@ -180,8 +183,8 @@ def _message(kind: int, *content: Any) -> Message:
     if make is Reopen:
         return Reopen(typed(*content))
     if make is Setup:
-        writer, settings, redaction, resume = content
-        return Setup(writer, _settings(settings), redaction, resume)
+        writer, settings, *rest = content
+        return Setup(writer, _settings(settings), *rest)
     if make is Found:
         return Found([FirstFinding(*finding) for finding in content[0]])
     message: Message = make(*content)
