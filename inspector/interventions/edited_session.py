@@ -203,9 +203,13 @@ class EditedSession:
             told["later"] = self._number(waiting, frame)
         self._note(sender, (TEXT, frame.raw, told or None))
         came = self._recorded
+        after: list[Outgoing] = []
         for one in outcome.frames:
             if one.is_call:
-                self._send_own(one, waiting.due_s, ts_ns, self._recorded + 1 - came)
+                if waiting.data:
+                    after.append(one)
+                else:
+                    self._send_own(one, waiting.due_s, ts_ns, self._recorded + 1 - came)
                 continue
             if one.made_by is not None:
                 made = {"made_by": one.made_by, "made_from": self._recorded + 1 - came}
@@ -218,6 +222,8 @@ class EditedSession:
             self.held[frame.frame_id] = Held(frame, waiting)
         if not is_call or self._ways[sender].calls.may_send(frame.message_id, waiting, False):
             self._put(sender, waiting)
+        for one in after:
+            self._send_own(one, waiting.due_s, ts_ns, self._recorded + 1 - came)
 
     def _send_own(self, one: Outgoing, due_s: float, ts_ns: int, made_from: int | None) -> None:
         """Record a CALL of the proxy, and send it when its turn comes."""

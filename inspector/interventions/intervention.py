@@ -206,9 +206,15 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer the request for an upgrade with an HTTP status."""
+    """Answer the request for an upgrade with an HTTP status.
+
+    Attributes:
+        status: The HTTP status.
+        seconds: For how long after the first refusal of a charge point, None for ever.
+    """
 
     status: int = 503
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

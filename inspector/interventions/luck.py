@@ -14,11 +14,12 @@ KEPT = 100_000
 class _Turn:
     """What is known of one rule at one charge point."""
 
-    __slots__ = ("applied", "luck", "rule", "seen")
+    __slots__ = ("applied", "began_s", "luck", "rule", "seen")
 
     def __init__(self, rule: Intervention, charge_point_id: str) -> None:
         self.rule = rule
         self.seen = self.applied = 0
+        self.began_s: float | None = None
         # A text as seed gives the same numbers on every machine and in every process.
         self.luck = random.Random(f"{rule.match.seed}\0{charge_point_id}\0{rule.name}")
 
@@ -45,6 +46,13 @@ class Turns:
             return False
         turn.applied += 1
         return True
+
+    def lasts(self, rule: Intervention, charge_point_id: str, seconds: float, now_s: float) -> bool:
+        """Return whether at most so many seconds have passed since the first call for this rule and charge point."""
+        turn = self._of(rule, charge_point_id)
+        if turn.began_s is None:
+            turn.began_s = now_s
+        return now_s - turn.began_s <= seconds
 
     def between(self, rule: Intervention, charge_point_id: str, low: float, high: float) -> float:
         """Return a random number for a rule that applies, from the luck of its charge point."""

@@ -42,12 +42,19 @@ class SessionRules:
         """Whether a rule can apply to a frame, so that the session has to leave the fast path."""
         return any(not rule.refuses_upgrades for rule in self.rules)
 
-    def refusal(self) -> tuple[str, int] | None:
+    def refusal(self, now_s: float) -> tuple[str, int] | None:
         """Return the name of the rule that refuses the handshake, and the HTTP status; None if none does."""
         for rule in self.rules:
-            if isinstance(rule.do, Refuse) and self._turns.takes(rule, self.charge_point_id):
+            if (
+                isinstance(rule.do, Refuse)
+                and (rule.do.seconds is None or self._lasts(rule, rule.do.seconds, now_s))
+                and self._turns.takes(rule, self.charge_point_id)
+            ):
                 return rule.name, rule.do.status
         return None
+
+    def _lasts(self, rule: Intervention, seconds: float, now_s: float) -> bool:
+        return self._turns.lasts(rule, self.charge_point_id, seconds, now_s)
 
     def of(self, frame: Frame) -> list[Intervention]:
         """Return the rules that apply to a frame, in the order of the file, and take the frame into account."""

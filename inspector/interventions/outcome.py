@@ -105,7 +105,7 @@ def _apply(rule: Intervention, frame: Frame, outcome: Outcome, facts: Facts, bet
                 outcome.failed.append((rule.name, f"cannot edit this frame: {error}"))
                 return
         case kinds.Replace(text):
-            raw = text.encode("utf-8", "surrogatepass")
+            raw = filled(text, facts).encode("utf-8", "surrogatepass")
             outcome.frames = _with(frame, outcome, lambda one: [replace(one, raw=raw, made_by=rule.name)])
         case kinds.Answer(payload):
             answer = [MessageType.CALLRESULT, frame.message_id, filled(payload, facts)]

@@ -347,7 +347,12 @@ def _close(table: _Table) -> Verb:
 def _refuse(table: _Table) -> Verb:
     if table.values["refuse"] is True:
         return kinds.Refuse()
-    return kinds.Refuse(table.number("refuse", 503, 400, 599))
+    if not isinstance(table.values["refuse"], dict):
+        return kinds.Refuse(table.number("refuse", 503, 400, 599))
+    said = table.table("refuse")
+    said.known("status", "for")
+    seconds = said.seconds("for", said.values["for"]) if "for" in said.values else None
+    return kinds.Refuse(said.number("status", 503, 400, 599), seconds)
 
 
 def _stall(table: _Table) -> Verb:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import count
 from pathlib import Path
-from time import monotonic_ns, time_ns
+from time import monotonic, monotonic_ns, time_ns
 from typing import Any
 
 from mitmproxy import connection, ctx, exceptions, http, tcp
@@ -155,7 +155,7 @@ class RecordingAddon:
             return
         if self._interventions is not None:
             rules = self._interventions.rules_of(charge_point_id)
-            if (refusal := rules.refusal()) is not None:
+            if (refusal := rules.refusal(monotonic())) is not None:
                 flow.response = http.Response.make(refusal[1], f"refused by the intervention {refusal[0]}")
                 return
             if rules.for_frames:

@@ -167,3 +167,13 @@ def test_the_order_of_a_direction_is_kept_whatever_is_delayed(pauses: list[float
     relay.now += 100
     texts = [int(text) for _, text in relay.arrived(False)]
     assert len(texts) == len(pauses) and all(a < b for a, b in pairwise(texts))
+
+
+@pytest.mark.parametrize(("place", "order"), [("before", [2, 3]), ("after", [3, 2])])
+def test_an_injected_call_comes_before_or_after_the_frame_that_it_travels_with(place: str, order: list[int]) -> None:
+    inject = f'{{ inject = {{ to = "charge_point", action = "ClearCache", place = "{place}" }} }}'
+    relay = Relay(rule(inject, '{ from = "csms", type = "CALLRESULT" }'))
+    relay.says(True, CALL)
+    relay.arrived(False)
+    relay.says(False, ANSWER)
+    assert [int(text[1]) for _, text in relay.arrived(True)] == order

@@ -128,9 +128,9 @@ def test_states_follow_the_transaction_events_of_2_x() -> None:
 def test_a_handshake_is_refused_as_often_as_the_rule_says() -> None:
     turns = Turns()
     text = rule("{ times = 2 }", "{ refuse = 503 }")
-    refused = [Life(text, "CP-1", turns).rules.refusal() is not None for _ in range(4)]
+    refused = [Life(text, "CP-1", turns).rules.refusal(0.0) is not None for _ in range(4)]
     assert refused == [True, True, False, False]
-    assert Life(text, "CP-2", turns).rules.refusal() is not None
+    assert Life(text, "CP-2", turns).rules.refusal(0.0) is not None
     assert not Life(text, "CP-1", turns).rules.for_frames
 
 
@@ -165,3 +165,13 @@ def test_a_rule_that_is_changed_counts_anew_and_one_that_is_not_goes_on() -> Non
     changed = Life(rule("{ times = 2 }") + rule("{ times = 1 }", name="same"), turns=turns)
     assert changed.says(UP, 2, "2", "Heartbeat", {}) == ["r"]
     assert turns.applied() == {"r": 1, "same": 1}
+
+
+def test_a_handshake_is_refused_for_a_time_from_the_first_refusal_of_its_charge_point() -> None:
+    turns, text = Turns(), rule("{}", '{ refuse = { status = 503, for = "5m" } }')
+
+    def refused(name: str, now_s: float) -> bool:
+        return Life(text, name, turns).rules.refusal(now_s) is not None
+
+    assert [refused("CP-1", at) for at in (1000, 1299, 1301, 1000)] == [True, True, False, True]
+    assert refused("CP-2", 1301) and refused("CP-2", 1600) and not refused("CP-2", 1602)

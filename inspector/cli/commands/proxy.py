@@ -34,6 +34,21 @@ from inspector.proxy.addresses import (
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
+def rules_to_intervene(context: click.Context, _: click.Parameter, text: str | None) -> Path | None:
+    """Return the path of a rules file by its path or name; print the shipped ones for `list` and exit."""
+    if text is None:
+        return None
+    from inspector.interventions import shipped
+
+    if text == "list" and not context.resilient_parsing:
+        known = shipped.names()
+        width = max(map(len, known))
+        for name, said in known.items():
+            click.echo(f"{name:<{width}}  {said}")
+        context.exit()
+    return shipped.find(text)
+
+
 @click.command(
     epilog="""\b
 Example:
@@ -113,8 +128,10 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
 )
 @click.option(
     "--interventions",
-    type=FILE,
-    help="TOML file with faults to inject: delay, drop, edit, answer, hold, close and more.",
+    metavar="FILE|NAME",
+    callback=rules_to_intervene,
+    help="TOML file with faults to inject (delay, drop, edit, hold and more), or the name of one that comes with the"
+    " program: `list` prints these.",
 )
 @click.option("--rules", type=FILE, help="TOML file with severities, thresholds, allowances and values to hide.")
 @redaction_options()
