@@ -34,19 +34,17 @@ from inspector.proxy.addresses import (
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def rules_to_intervene(context: click.Context, _: click.Parameter, text: str | None) -> Path | None:
-    """Return the path of a rules file by its path or name; print the shipped ones for `list` and exit."""
-    if text is None:
-        return None
-    from inspector.interventions import shipped
-
+def show_interventions(context: click.Context, _: click.Parameter, text: str | None) -> str | None:
+    """Print the rule files that come with the program for `--interventions list` and exit."""
     if text == "list" and not context.resilient_parsing:
+        from inspector.interventions import shipped
+
         known = shipped.names()
         width = max(map(len, known))
         for name, said in known.items():
             click.echo(f"{name:<{width}}  {said}")
         context.exit()
-    return shipped.find(text)
+    return text
 
 
 @click.command(
@@ -129,7 +127,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
 @click.option(
     "--interventions",
     metavar="FILE|NAME",
-    callback=rules_to_intervene,
+    callback=show_interventions,
     help="TOML file with faults to inject (delay, drop, edit, hold and more), or the name of one that comes with the"
     " program: `list` prints these.",
 )
@@ -178,6 +176,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     """
     from inspector.interventions.interventions import Interventions
     from inspector.interventions.rules_file import load as load_interventions
+    from inspector.interventions.shipped import find as find_interventions
     from inspector.proxy import loop
     from inspector.proxy.console import Console
     from inspector.proxy.routing import Route, Routing, read_identities
@@ -194,7 +193,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         tuple(Route.parse(text) for text in routes),
         read_identities(identities_file) if identities_file else {},
     )
-    interventions = options["interventions"]
+    interventions = find_interventions(options["interventions"]) if options["interventions"] else None
     queue_limit = amount("--queue-limit", options["queue_limit"], size_bytes, "64MiB or 1GB")
     if options["rotate"]:
         Rotation.parse(options["rotate"])
