@@ -71,6 +71,7 @@ from inspector.rules.topics.metering.clock_aligned_v2x import ClockAligned2x
 from inspector.rules.topics.metering.configured_v16 import ConfiguredValues16
 from inspector.rules.topics.metering.dropped_v2x import DroppedSamples2x
 from inspector.rules.topics.metering.energy import EnergyAndPower
+from inspector.rules.topics.metering.meaning_v2x import SampleMeanings2x
 from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.periodic_v2x import PeriodicSamples2x
 from inspector.rules.topics.metering.registers import Registers
@@ -114,7 +115,9 @@ from inspector.rules.topics.remote_control.start_place_v2x import StartPlaces2x
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
 from inspector.rules.topics.remote_control.trigger import Triggers
 from inspector.rules.topics.remote_control.trigger_all_v2x import TriggersForAll2x
+from inspector.rules.topics.remote_control.trigger_answers import TriggerAnswers
 from inspector.rules.topics.remote_control.unlock import Unlock
+from inspector.rules.topics.reservation.anywhere_v2x import AnyEvse2x
 from inspector.rules.topics.reservation.booking import Reservations
 from inspector.rules.topics.reservation.ended import Reserved
 from inspector.rules.topics.reservation.places_v2x import ReservedPlaces2x
@@ -126,6 +129,7 @@ from inspector.rules.topics.rpc.schema import Payload
 from inspector.rules.topics.rpc.timestamps import Timestamps
 from inspector.rules.topics.security import Security
 from inspector.rules.topics.security_v2x import Security2x
+from inspector.rules.topics.smart_charging.advice_v2x import ChargingAdvice
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules
@@ -141,7 +145,9 @@ from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.phases_v21 import ProfilePhases21
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
+from inspector.rules.topics.smart_charging.rates_v2x import ChangedRates
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
+from inspector.rules.topics.smart_charging.retries_v21 import ProfileRetries21
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.setpoints_v21 import Setpoints21
@@ -158,6 +164,7 @@ from inspector.rules.topics.tariffs.final_costs_v21 import FinalCosts21
 from inspector.rules.topics.tariffs.in_force_v21 import TariffsInForce21
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs
 from inspector.rules.topics.tariffs.problem_v21 import TariffProblem21
+from inspector.rules.topics.tariffs.required_v21 import RequiredTariffs21
 from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
@@ -234,6 +241,7 @@ TOPICS: tuple[type[Topic], ...] = (
     MeterBounds16,
     ConfiguredValues16,
     Measurands2x,
+    SampleMeanings2x,
     SignedValues2x,
     ClockAligned2x,
     DroppedSamples2x,
@@ -256,6 +264,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ProfileContent2x,
     ChargingNeeds,
     CarSchedules,
+    ChargingAdvice,
     ChargingProfiles,
     SchedulePeriods,
     ReportedProfiles,
@@ -266,6 +275,8 @@ TOPICS: tuple[type[Topic], ...] = (
     DynamicProfiles21,
     CompositeSchedules,
     MeteredLimits,
+    ChangedRates,
+    ProfileRetries21,
     ProfileContents,
     OverruledProfiles,
     ProfilePhases21,
@@ -298,6 +309,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ContractCertificates,
     CertificateStatus,
     Triggers,
+    TriggerAnswers,
     TriggersForAll2x,
     Availability,
     Occupied2x,
@@ -306,6 +318,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Reserved,
     Reservations,
     ReservedPlaces2x,
+    AnyEvse2x,
     UsedReservations2x,
     Firmware,
     FirmwareAnswers,
@@ -343,6 +356,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CustomerInformation,
     Tariffs21,
     TariffAnswers21,
+    RequiredTariffs21,
     KnownTariffs,
     DriverTariffs21,
     TariffsInForce21,

@@ -51,6 +51,13 @@ _CARRIED_OUT = frozenset({"Unavailable", "Faulted", "Finishing"})  # Finishing, 
 _ANSWER = '> [3,"c",{"status":"%s"}]\n'
 
 
+_INOPERATIVE = frozenset({"Unavailable"})
+_OPERATIVE = frozenset(
+    {"Available", "Occupied", "Reserved", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"}
+)
+"""The statuses of connectors that are inoperative, or operative, for sure."""
+
+
 class Availability(Topic):
     """The rules about ChangeAvailability."""
 
@@ -202,12 +209,23 @@ class Availability(Topic):
         side=Side.CHARGE_POINT,
     )
     def refused(self, frame: Frame) -> Faults:
-        asked = self._asked(frame)
-        if asked is None or frame.payload.get("status") != "Rejected" or not asked[1]:
+        asked, status = self._asked(frame), frame.payload.get("status")
+        if asked is None or status not in ("Rejected", "Scheduled"):
             return None
-        if self._inoperative.get(asked[0]) is not False:
+        place, inoperative = asked
+        if inoperative and status == "Rejected" and self._inoperative.get(place) is False:
+            return Fault("Rejected, but the same change was accepted before", "/2/status", key=str(place))
+        wanted = _INOPERATIVE if inoperative else _OPERATIVE
+        known = self._statuses(place).values()
+        if not known or not set(known) <= wanted or place[0] == 0 or self._evidence.seen_since is None:
             return None
-        return Fault("Rejected, but the same change was accepted before", "/2/status", key=str(asked[0]))
+        if not inoperative and any(one[0] in (0, place[0]) for one in self._inoperative):
+            return None  # it is still to become inoperative
+        if inoperative and self._running(place, self.session) is not None:
+            return None
+        said = "Inoperative" if inoperative else "Operative"
+        text = f"{status}, but every connector concerned is {said} already: {', '.join(sorted(set(known)))[:60]}"
+        return Fault(text, "/2/status", key=f"{place} {said}")
 
     @track(call("StatusNotification", "NotifyEvent", "StopTransaction"), dormant=lambda topic: not topic._inoperative)
     def freed(self, frame: Frame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.fields import elements, integer, member, string
@@ -10,6 +12,8 @@ from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rul
 from inspector.rules.state.observation import Observation
 
 CONNECTORS_LIMIT = 500
+AT_ONCE_S = 5.0
+"""A second connector that is occupied so soon after the first is not occupied by another car."""
 _NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # other actions whose evseId must not be 0
 
 _BOOT = """open {"from_start": true}
@@ -18,10 +22,11 @@ _BOOT = """open {"from_start": true}
 """
 
 
-def _report(evse: int, connector: int = 1) -> str:
+def _report(evse: int, connector: int = 1, status: str = "Available") -> str:
+    number = f"{evse}{connector}{status[0]}"
     return (
-        f'> [2,"s{evse}{connector}","StatusNotification",{{"timestamp":"2026-01-01T12:00:01Z","evseId":{evse},'
-        f'"connectorId":{connector},"connectorStatus":"Available"}}]\n< [3,"s{evse}{connector}",{{}}]\n'
+        f'> [2,"s{number}","StatusNotification",{{"timestamp":"2026-01-01T12:00:01Z","evseId":{evse},'
+        f'"connectorId":{connector},"connectorStatus":"{status}"}}]\n< [3,"s{number}",{{}}]\n'
     )
 
 
@@ -38,6 +43,7 @@ class Evses2x(Topic):
 
     def setup(self) -> None:
         self.connectors: dict[tuple[int, int], str] = {}
+        self._plugged: dict[int, tuple[int, int]] = {}  # by EVSE: the connector that was occupied last, and when
         self._evidence = self.station.topic(Observation)
 
     def status(self, evse: int, connector: int) -> str | None:
@@ -104,29 +110,64 @@ class Evses2x(Topic):
         named = ", ".join(missing[:20])
         return Fault(f"{named} was not reported, but one with a higher number was", frame=ABSENT, key=named)
 
-    @track(call("StatusNotification"))
-    def reported(self, frame: Frame) -> None:
-        payload = frame.payload
-        evse, connector = integer(payload, "evseId"), integer(payload, "connectorId")
-        self._learn(evse, connector, string(payload, "connectorStatus"))
+    @rule(
+        "connector.other-reported",
+        call("StatusNotification", "NotifyEvent"),
+        title="A cable is plugged in, and the status of another connector of the EVSE is reported too",
+        severity=Severity.INFO,
+        spec="OCPP 2.x G01.FR.08",
+        remedy="Report only the connector that is occupied: the CSMS knows that the others cannot be used with it.",
+        bad=_BOOT + _report(1) + _report(1, 2) + _report(1, 1, "Occupied") + _report(1, 2, "Unavailable"),
+        good=_BOOT + _report(1) + _report(1, 2) + _report(1, 1, "Occupied") + _report(2, 1, "Unavailable"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def other_reported(self, frame: Frame) -> Faults:
+        fault = None
+        for evse, connector, status in _told(frame):
+            before = self.connectors.get((evse, connector))
+            if before == "Occupied" and status != "Occupied":
+                self._plugged.pop(evse, None)
+            if before == "Available" and status == "Occupied" and len(self._plugged) < CONNECTORS_LIMIT:
+                self._plugged.setdefault(evse, (connector, frame.mono_ns))
+            other, since_ns = self._plugged.get(evse, (connector, 0))
+            # A second car may plug in later.
+            most = {"Unavailable": self.settings.effect_timeout_s, "Occupied": AT_ONCE_S}.get(status, 0.0)
+            changed = before == "Available" and frame.mono_ns - since_ns < most * 1e9
+            if other != connector and changed:
+                text = f"connector {connector} of EVSE {evse} is {status} because a cable is in connector {other}"
+                fault = fault or Fault(text, "/3", key=f"{evse} {connector}")
+                del self._plugged[evse]
+        return fault
 
-    @track(call("NotifyEvent"))
-    def notified(self, frame: Frame) -> None:
-        for entry in elements(frame.payload, "eventData"):
-            if string(member(entry, "variable"), "name") == "AvailabilityState":
-                place = member(member(entry, "component"), "evse")
-                self._learn(integer(place, "id"), integer(place, "connectorId"), string(entry, "actualValue"))
+    @track(call("ChangeAvailability"))
+    def changed(self, frame: Frame) -> None:
+        self._plugged.clear()  # the CSMS may have changed the other connectors
+
+    @track(call("StatusNotification", "NotifyEvent"))
+    def reported(self, frame: Frame) -> None:
+        for evse, connector, status in _told(frame):
+            if (evse, connector) in self.connectors or len(self.connectors) < CONNECTORS_LIMIT:
+                self.connectors[evse, connector] = status
 
     @track(result("BootNotification"))
     def booted(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted":
             self.station.deadline(frame, self.settings.status_after_boot_s, self.gap)
 
-    def _learn(self, evse: int | None, connector: int | None, status: str | None) -> None:
-        if evse is None or connector is None or status is None:
-            return
-        if (evse, connector) in self.connectors or len(self.connectors) < CONNECTORS_LIMIT:
-            self.connectors[evse, connector] = status
+
+def _told(frame: Frame) -> Iterator[tuple[int, int, str]]:
+    """Yield the EVSE, the connector and its status for each status that a message reports."""
+    payload, found = frame.payload, []
+    if frame.action == "StatusNotification":
+        found.append((payload, "evseId", string(payload, "connectorStatus")))
+    for entry in elements(payload, "eventData") if frame.action == "NotifyEvent" else ():
+        if string(member(entry, "variable"), "name") == "AvailabilityState":
+            found.append((member(member(entry, "component"), "evse"), "id", string(entry, "actualValue")))
+    for place, name, status in found:
+        evse, connector = integer(place, name), integer(place, "connectorId")
+        if evse is not None and connector is not None and status is not None:
+            yield evse, connector, status
 
 
 def _skipped(numbers: set[int]) -> list[int]:

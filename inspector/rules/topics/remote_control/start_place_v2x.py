@@ -126,7 +126,7 @@ class StartPlaces2x(Topic):
         result("RequestStartTransaction", "ReserveNow"),
         title="A start or a reservation is refused for an EVSE whose reservation has ended",
         severity=Severity.WARNING,
-        spec="OCPP 2.x H04.FR.02",
+        spec="OCPP 2.x H02.FR.03, H02.FR.05, H04.FR.02",
         remedy="Allow charging again on an EVSE when its reservation has expired or is cancelled.",
         bad=script(_reserved(), _EXPIRED, status_2x("Available"), _NO),
         good=script(_reserved(), _EXPIRED, status_2x("Available"), csms("RequestStartTransaction", _HERE), _begun(1)),
@@ -135,15 +135,13 @@ class StartPlaces2x(Topic):
     )
     def still_reserved(self, frame: Frame) -> Faults:
         evse, status = integer(frame.request, "evseId"), string(frame.payload, "status")
-        if frame.action == "ReserveNow":
-            number = integer(frame.request, "id")
-            if status == "Accepted" and evse and number is not None:
-                self._reserved.note(number, evse)
-                self._freed.pop(evse, None)
-                return None
+        if frame.action == "ReserveNow" and status == "Accepted":
+            self._reserved.note(integer(frame.request, "id") or 0, evse or 0)
+            self._freed.pop(evse or 0, None)
+            return None
         if evse is None or evse not in self._freed or self._evses.status_of_evse(evse) != {"Available"}:
             return None
-        if evse in self._reserved.values() or self._transactions.open_on(evse):
+        if evse in self._reserved.values() or 0 in self._reserved.values() or self._transactions.open_on(evse):
             return None
         info = frame.payload.get("statusInfo")
         reason = str(info.get("reasonCode", "")) if type(info) is dict else ""
@@ -206,5 +204,8 @@ class StartPlaces2x(Topic):
 
     def _ended(self, number: int | None, how: str) -> None:
         evse = self._reserved.pop(number, None) if number is not None else None
-        if evse is not None:
-            self._freed.note(evse, how)
+        if evse is None:
+            return
+        all_evses = {one for one, _ in self._evses.connectors}
+        for one in [evse] if evse else sorted(all_evses - set(self._reserved.values())):
+            self._freed.note(one, how)

@@ -197,7 +197,7 @@ class Reservations(Topic):
         DEADLINE,
         title="A connector stays reserved after its reservation has ended",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.13; 2.x H02.FR.02, H04.FR.03",
+        spec="OCPP 1.6 §5.13; 2.x H02.FR.02, H02.FR.04, H04.FR.03",
         remedy="Make the connector available and report it when a reservation is cancelled or expires.",
         bad=joined(reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 2h"),
         good=joined(

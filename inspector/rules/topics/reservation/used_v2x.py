@@ -145,7 +145,7 @@ class UsedReservations2x(Topic):
         evse = integer(frame.request, "evseId")
         if frame.payload.get("status") != "Rejected" or not evse or "chargingProfile" in frame.request:
             return None
-        if self._evses.status_of_evse(evse) != {"Reserved"} or self._transactions.open_on(evse):
+        if self._evses.status_of_evse(evse) not in ({"Reserved"}, {"Available"}) or self._transactions.open_on(evse):
             return None
         for number, one in self._reservations.booked.items():
             held = one.accepted.request

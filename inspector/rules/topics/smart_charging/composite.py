@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from inspector.protocol.frame import Frame
@@ -19,6 +20,7 @@ from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _REPEATED = ("Relative", "Recurring")
+_LENGTHS = {"Daily": 86400.0, "Weekly": 7 * 86400.0}
 _MAX = "ChargingStationMaxProfile"
 
 
@@ -37,6 +39,8 @@ class CompositeSchedules(Topic):
     Attributes:
         active: whether there was any profile or external limit.
         changed_ns: the monotonic time when a profile was last set or a limit reported.
+        contents: the accepted profiles, by id; a Dynamic one as an Absolute one that begins with its latest update.
+        released: the limits of external systems that have ended, by source.
     """
 
     scope = "station"
@@ -45,7 +49,8 @@ class CompositeSchedules(Topic):
     def setup(self) -> None:
         self.active = False
         self.changed_ns = 0
-        self._contents: Known[int, Payload] = Known()  # accepted profiles, by id
+        self.contents: Known[int, Payload] = Known()
+        self.released: Known[str, Payload] = Known()
         self._generation = False  # whether local generation may add to a limit
         self._external: Known[str, tuple[int | None, Payload]] = Known()  # limits of external systems, by source
         self._pending: Known[int, Payload] = Known()  # profiles of remote starts, by remoteStartId
@@ -60,9 +65,10 @@ class CompositeSchedules(Topic):
         result("GetCompositeSchedule"),
         title="A composite schedule exceeds the limit of a charging profile",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K08.FR.04, K01.FR.04, K01.FR.07, K01.FR.10, K01.FR.12, K01.FR.17, K01.FR.32, K01.FR.36, "
-        "F01.FR.10, F02.FR.18, K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, K10.FR.05, K11.FR.01, K12.FR.01; "
-        "OCPP 2.1 K21.FR.07, K22.FR.04",
+        spec="OCPP 2.x K08.FR.04, K01.FR.04, K01.FR.07, K01.FR.10, K01.FR.12, K01.FR.13, K01.FR.17, K01.FR.32, "
+        "K01.FR.36, F01.FR.10, F02.FR.18, K02.FR.04, K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, "
+        "K10.FR.05, K11.FR.01, K12.FR.01; "
+        "OCPP 2.1 K01.FR.92, K01.FR.102, K21.FR.07, K22.FR.04, K28.FR.06, K28.FR.08, K28.FR.13 to K28.FR.15, K29.FR.07",
         remedy="Report, and charge with, the lowest limit of the valid profiles at each moment.",
         bad=script(BOOT_2X, sent(profile(_MAX), 0), composite(32)),
         good=script(BOOT_2X, sent(profile(_MAX), 0), composite(16)),
@@ -75,21 +81,23 @@ class CompositeSchedules(Topic):
         if base is None or evse is None or self._generation or frame.payload.get("status") != "Accepted":
             return None
         told, unit = steps(schedule, base), schedule.get("chargingRateUnit")
+        # A schedule that begins now shows how much the clock of the station differs.
+        skew = min(self.settings.clock_skew_s, abs(base - frame.ts_ns / 1e9) + 5) if self._evidence.timed else None
         for what, stack in self.deciding(evse) if told is not None else ():
-            bounds = [bounds_of(one, unit) for one in stack]
+            bounds = [bounds_of(one, unit, base) for one in stack]
             for step in told or []:
-                most = self.most(bounds, step)
+                most = self.most(bounds, step, skew)
                 if step.limit > most + 0.1:
                     text = f"the limit {step.limit} exceeds {most}, that of the {what}"
                     return Fault(text, "/2/schedule/chargingSchedulePeriod", key=what)
         return None
 
-    def most(self, bounds: list[list[Step]], step: Step) -> float:
+    def most(self, bounds: list[list[Step]], step: Step, skew: float | None = None) -> float:
         """The highest limit of a stack of profiles at the time of a step, or a little earlier or later: clocks differ.
 
-        At each moment the first profile decides that has a limit then.
+        At each moment the first profile decides that has a limit then. Clocks differ by at most `skew` seconds.
         """
-        skew = self.settings.clock_skew_s
+        skew = self.settings.clock_skew_s if skew is None else skew
         begins, ends = step.begins - skew, step.ends + skew
         times = {begins, ends, *(time for bound in bounds for one in bound for time in (one.begins, one.ends))}
         within = sorted(time for time in times if begins <= time <= ends)
@@ -146,9 +154,9 @@ class CompositeSchedules(Topic):
             if kept.purpose == purpose and kept.place in places
         ]
         order = [number for _, number in sorted(found, reverse=True)]
-        if not order or any(number not in self._contents for number in order):
+        if not order or any(number not in self.contents for number in order):
             return None
-        return f"{purpose} {order[0]}", [self._contents[number] for number in order]
+        return f"{purpose} {order[0]}", [self.contents[number] for number in order]
 
     @track(result("SetChargingProfile", "RequestStartTransaction"))
     def accepted(self, frame: Frame) -> None:
@@ -158,12 +166,35 @@ class CompositeSchedules(Topic):
             return
         self.changed_ns = frame.mono_ns
         if frame.action == "SetChargingProfile":
-            self._contents.note(number, one)
+            self.contents.note(number, self._lasting(one, frame))
         else:
             self._pending.note(integer(frame.request, "remoteStartId") or 0, one)
         if not self.active or self._pending:
             self.active = True
             self.station.refresh_listeners()
+
+    def _lasting(self, one: Payload, frame: Frame) -> Payload:
+        """Return a profile; a Dynamic one as an Absolute one that begins now, for the duration of its schedule."""
+        schedules = elements(one, "chargingSchedule")
+        if one.get("chargingProfileKind") != "Dynamic" or len(schedules) != 1 or not self._evidence.timed:
+            return one
+        now = datetime.fromtimestamp(frame.ts_ns // 10**9, UTC).isoformat()
+        return {**one, "chargingProfileKind": "Absolute", "chargingSchedule": [{**schedules[0], "startSchedule": now}]}
+
+    @track(result("UpdateDynamicSchedule", "PullDynamicScheduleUpdate"), versions=V21)
+    def updated(self, frame: Frame) -> None:
+        number = integer(frame.request, "chargingProfileId")
+        told = member(frame.payload if frame.action == "PullDynamicScheduleUpdate" else frame.request, "scheduleUpdate")
+        one = self.contents.get(number) if number is not None else None
+        if number is None or one is None or frame.payload.get("status") != "Accepted" or not told:
+            return
+        schedule = elements(one, "chargingSchedule")[:1]
+        periods = [{**period, **told} for each in schedule for period in elements(each, "chargingSchedulePeriod")]
+        changed = [{**each, "chargingSchedulePeriod": periods} for each in schedule]
+        self.changed_ns = frame.mono_ns
+        self.contents.note(
+            number, self._lasting({**one, "chargingProfileKind": "Dynamic", "chargingSchedule": changed}, frame)
+        )
 
     @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._pending)
     def begun(self, frame: Frame) -> None:
@@ -182,11 +213,16 @@ class CompositeSchedules(Topic):
         if limit.get("isLocalGeneration") is True:
             self._generation = True
         self._external.pop(string(limit, "chargingLimitSource") or "", None)
+        self.released.clear()
         if frame.action == "ClearedChargingLimit":
+            for source, (_, one) in self._external.items():
+                self.released.note(source, one)
             self._external.clear()
         elif len(schedules) == 1:
             kind = "Absolute" if "startSchedule" in schedules[0] else "Relative"
             one = {"chargingProfileKind": kind, "chargingSchedule": schedules}
+            if kind == "Relative" and "duration" in schedules[0]:
+                one = self._lasting({**one, "chargingProfileKind": "Dynamic"}, frame)
             self._external.note(string(limit, "chargingLimitSource") or "", (integer(frame.payload, "evseId"), one))
 
     @track(result("UsePriorityCharging"), call("NotifyPriorityCharging"), versions=V21)
@@ -199,14 +235,23 @@ class CompositeSchedules(Topic):
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
+        for number, one in list(self.contents.items()):
+            if one.get("invalidAfterOfflineDuration") is True:
+                del self.contents[number]  # it may have become invalid while the station was offline
         if not session.from_start:
-            for known in (self._contents, self._external, self._pending, self._remote, self._priority):
+            for known in (self.contents, self._external, self._pending, self._remote, self._priority):
                 known.clear()
             self._generation = False
 
 
-def bounds_of(one: Payload, unit: object) -> list[Step]:
-    """The highest limits of a profile over time; infinite where they are not known."""
+def bounds_of(one: Payload, unit: object, about: float | None = None) -> list[Step]:
+    """The highest limits of a profile over time; infinite where they are not known.
+
+    Args:
+        one: the profile.
+        unit: the chargingRateUnit to compare with; a schedule in another unit is not known.
+        about: a time near which a recurring schedule is repeated; without it, its highest limit holds always.
+    """
     unknown = [Step(float("-inf"), float("inf"), float("inf"))]
     schedules, kind = elements(one, "chargingSchedule"), one.get("chargingProfileKind")
     if len(schedules) != 1 or schedules[0].get("chargingRateUnit") != unit:
@@ -214,15 +259,33 @@ def bounds_of(one: Payload, unit: object) -> list[Step]:
     schedule = schedules[0]
     start = seconds(string(schedule, "startSchedule"))
     found = steps(schedule, start or 0.0)
-    odd = any(name in schedule for name in ("useLocalTime", "randomizedDelay", "limitAtSoC"))
+    odd = schedule.get("useLocalTime") is True or "limitAtSoC" in schedule
     if found is None or odd or (start is None) != (kind == "Relative") or kind not in ("Absolute", *_REPEATED):
         return unknown
-    if kind in _REPEATED:
+    length = _LENGTHS.get(string(one, "recurrencyKind") or "")
+    if kind == "Recurring" and "duration" in schedule and start is not None and length and about is not None:
+        first = (about - start) // length
+        times = [max(0.0, first + number) * length for number in range(-1, 3)]
+        found = [Step(one.begins + time, one.ends + time, one.limit) for time in sorted({*times}) for one in found]
+    elif kind in _REPEATED:
         if "duration" in schedule:
             return unknown
         most = max(step.limit for step in found)
         found = [Step(float("-inf") if start is None else start, float("inf"), most)]
+    if delay := integer(schedule, "randomizedDelay"):
+        found = list(_delayed(found, delay))
     begins = seconds(string(one, "validFrom")) or float("-inf")
     ends = seconds(string(one, "validTo")) or float("inf")
     clipped = [Step(max(step.begins, begins), min(step.ends, ends), step.limit) for step in found]
     return [step for step in clipped if step.begins < step.ends]
+
+
+def _delayed(found: list[Step], delay: int) -> Iterator[Step]:
+    """Yield the highest limits of steps of which each but the first may begin so many seconds late."""
+    before = float("-inf")
+    for number, step in enumerate(found):
+        late = min(step.begins + delay, step.ends) if number else step.begins
+        if late > step.begins:
+            yield Step(step.begins, late, max(before, step.limit))
+        yield Step(late, step.ends, step.limit)
+        before = max(before, step.limit)

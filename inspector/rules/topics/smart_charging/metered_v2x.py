@@ -11,6 +11,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, V21, Faults, Topic, call, rule
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, Payload, cp, script, started, status_2x, variable_2x
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of
@@ -69,6 +70,7 @@ class MeteredLimits(Topic):
         self._latest: Known[int, tuple[float, float]] = Known()  # by EVSE: when its power was sampled, and how many W
         self._profiles = self.station.topic(CompositeSchedules)
         self._transactions = self.station.topic(Transactions2x)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -76,7 +78,8 @@ class MeteredLimits(Topic):
         call("MeterValues", "TransactionEvent"),
         title="A station charges faster than a charging profile or an external system allows",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K01.FR.02, K01.FR.51, K04.FR.05, K06.FR.01, K07.FR.01, K11.FR.01, K12.FR.01",
+        spec="OCPP 2.x K01.FR.02, K01.FR.51, K04.FR.05, K06.FR.01, K07.FR.01, K11.FR.01, K12.FR.01; "
+        "OCPP 2.1 K01.FR.101, K01.FR.103",
         remedy="Keep the lowest limit of all valid profiles. A limit in A holds for each phase, one of the whole "
         "station for all EVSEs together.",
         bad=script(*_BEGUN, sent(_TX), "+ 5m", metered(5, 32.0, phase="L1")),
@@ -91,9 +94,10 @@ class MeteredLimits(Topic):
             return None
         for at, samples in _read(frame):
             self._add(evse, at, samples)
-            for what, stack in self._profiles.deciding(evse):
-                for unit in ("A", "W"):
-                    most = self._profiles.most([bounds_of(one, unit) for one in stack], Step(at, at, 0.0))
+            for what, whole in self._profiles.deciding(evse):
+                stack = self._while_offline(whole, at) if frame.payload.get("offline") is True else whole
+                for unit in ("A", "W") if stack else ():
+                    most = self._profiles.most([bounds_of(one, unit, at) for one in stack], Step(at, at, 0.0))
                     for sample in samples:
                         if most < float("inf") and sample.value > _bearable(sample, unit, most):
                             fault = self._fault(sample.value, sample.unit, most, unit, what)
@@ -105,6 +109,18 @@ class MeteredLimits(Topic):
                         if together > most * 1.1 + _SLACK["W"]:
                             return self._fault(together, "W", most, unit, what)
         return None
+
+    def _while_offline(self, stack: list[Payload], at: float) -> list[Payload]:
+        """Return the profiles that were valid at a time when the station may have been offline; none if unsure."""
+        since, until = self._evidence.offline_from_ns, self._evidence.opened_ns
+        kept = []
+        for one in stack:
+            most = integer(one, "maxOfflineDuration")
+            if most is None or (since is not None and at < since / 1e9 + most - SETTLES_S):
+                kept.append(one)
+            elif since is None or until is None or not since / 1e9 + most + SETTLES_S < at < until / 1e9:
+                return []
+        return kept
 
     def _fault(self, value: float, unit: str, most: float, its: str, what: str) -> Fault:
         text = f"{value:g} {unit} are imported, but the {what} allows {most:g} {its}"
@@ -148,7 +164,7 @@ class MeteredLimits(Topic):
                 soc = [one.get("value") for one in elements(value, "sampledValue") if one.get("measurand") == "SoC"]
                 if not any(isinstance(one, int | float) and one >= wanted + 1 for one in soc):
                     continue
-                for sample in _samples(value):
+                for sample in samples_of(value):
                     if sample.unit == unit and sample.value > _bearable(sample, unit, float(limit)):
                         text = f"{sample.value:g} {unit} are imported at SoC {soc[0]}; the {what} allows {limit:g}"
                         return Fault(text, "/3/meterValue", key=what)
@@ -206,12 +222,12 @@ def _read(frame: Frame) -> Iterator[tuple[float, list[_Sample]]]:
     """Yield the time and the imported current and power of each meter value."""
     for value in elements(frame.payload, "meterValue"):
         at = seconds(string(value, "timestamp"))
-        samples = _samples(value)
+        samples = samples_of(value)
         if at is not None and samples:
             yield at, samples
 
 
-def _samples(value: Payload) -> list[_Sample]:
+def samples_of(value: Payload) -> list[_Sample]:
     found = []
     for one in elements(value, "sampledValue"):
         kind = _MEASURANDS.get(string(one, "measurand") or "")

@@ -12,7 +12,6 @@ from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, tr
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, Payload, script, started, status_2x
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of, composite
-from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
 from inspector.rules.topics.smart_charging.ev_schedule import steps
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
@@ -32,7 +31,6 @@ class OverruledProfiles(Topic):
         self._cleared: Known[int, Payload] = Known()  # profiles that were cleared, by id
         self._priority = ""  # the transaction that uses PriorityCharging
         self._composite = self.station.topic(CompositeSchedules)
-        self._contents = self.station.topic(ProfileContents)
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -41,7 +39,8 @@ class OverruledProfiles(Topic):
         result("GetCompositeSchedule"),
         title="A composite schedule has the limit of a charging profile that does not hold",
         severity=Severity.INFO,
-        spec="OCPP 2.x K01.FR.17, K01.FR.30, K01.FR.37, K02.FR.04, K10.FR.05; OCPP 2.1 K21.FR.04, K22.FR.02",
+        spec="OCPP 2.x K01.FR.17, K01.FR.30, K01.FR.37, K02.FR.04, K10.FR.05, K10.FR.07, K13.FR.01, "
+        "K01.FR.11; OCPP 2.1 K21.FR.04, K22.FR.02, K28.FR.13, K28.FR.15, K29.FR.07",
         remedy="Use a profile only while it is valid, until it is cleared, and where no other overrules it: TxProfile "
         "overrules TxDefaultProfile, and PriorityCharging both.",
         bad=script(*_BEGUN, composite(16)),
@@ -49,7 +48,7 @@ class OverruledProfiles(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        dormant=lambda topic: not topic._contents.contents,
+        dormant=lambda topic: not topic._composite.active,
     )
     def overruled(self, frame: Frame) -> Faults:
         schedule, evse = member(frame.payload, "schedule"), integer(frame.request, "evseId")
@@ -63,9 +62,11 @@ class OverruledProfiles(Topic):
             return None
         for number, one in self._idle(stacks, evse, base):
             limits = {period.get("limit") for each in elements(one, "chargingSchedule") for period in _periods(each)}
+            limits = {*low} if low <= self._beyond(one) else limits
             units = {each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")}
             if limits == low and units == {unit}:
-                text = f"the limit {told[0].limit} is that of profile {number}, which does not hold now"
+                what = f"profile {number}" if isinstance(number, int) else number[:20]
+                text = f"the limit {told[0].limit} is that of {what}, which does not hold now"
                 return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
         return None
 
@@ -76,7 +77,7 @@ class OverruledProfiles(Topic):
         found = [stack for what, stack in deciding if not (prior and what.startswith(_OWN))]
         for number, kept in accepted.items() if prior else ():
             if kept.purpose == "PriorityCharging":
-                found.append([self._contents.contents.get(number, {})])
+                found.append([self._composite.contents.get(number, {})])
         has_own = any(kept.purpose in _OWN and kept.place in (0, evse) for kept in accepted.values())
         if has_own and not prior and not any(what.startswith(_OWN) for what, _ in deciding):
             return None
@@ -88,18 +89,28 @@ class OverruledProfiles(Topic):
     def _at(self, stack: list[Payload], unit: object, base: float) -> float:
         """Return the limit of a stack at a time; 0 if it is not known, infinite if no profile holds."""
         for one in stack:
-            for step in bounds_of(one, unit):
+            for step in bounds_of(one, unit, base):
                 if step.begins <= base < step.ends:
                     return step.limit if step.limit < float("inf") else 0.0
         return float("inf")
 
-    def _idle(self, stacks: list[list[Payload]], evse: int, base: float) -> Iterator[tuple[int, Payload]]:
+    def _beyond(self, one: Payload) -> set[object]:
+        """Return the limits of periods that begin only after the duration of their schedule."""
+        return {
+            period.get("limit")
+            for each in elements(one, "chargingSchedule")
+            for period in _periods(each)
+            if (integer(period, "startPeriod") or 0) >= (integer(each, "duration") or float("inf"))
+        }
+
+    def _idle(self, stacks: list[list[Payload]], evse: int, base: float) -> Iterator[tuple[int | str, Payload]]:
         """Yield the profiles of an EVSE that do not hold at a time."""
         if stacks:
             yield from self._cleared.items()  # without another profile, the station may have a limit of its own
+            yield from self._composite.released.items()
         first = [next((one for one in stack if _holds(one, base)), None) for stack in stacks]
         for number, kept in self._profiles.accepted.items():
-            one = self._contents.contents.get(number)
+            one = self._composite.contents.get(number)
             if one is None or kept.place not in (0, evse) or any(one is each for each in first):
                 continue
             if kept.purpose in _OWN or not _holds(one, base):
@@ -107,10 +118,14 @@ class OverruledProfiles(Topic):
 
     @track(result("ClearChargingProfile"))
     def cleared(self, frame: Frame) -> None:
-        number = integer(frame.request, "chargingProfileId")
-        one = self._contents.contents.get(number if number is not None else -1)
-        if number is not None and one is not None and frame.payload.get("status") == "Accepted":
-            self._cleared.note(number, one)
+        number, criteria = integer(frame.request, "chargingProfileId"), member(frame.request, "chargingProfileCriteria")
+        if frame.payload.get("status") != "Accepted":
+            return
+        for known, one in self._composite.contents.items():
+            purpose, level = criteria.get("chargingProfilePurpose"), criteria.get("stackLevel")
+            by_name = known == number if number is not None else purpose == one.get("chargingProfilePurpose")
+            if by_name and level in (None, one.get("stackLevel")) and not criteria.get("evseId"):
+                self._cleared.note(known, one)
 
     @track(result("SetChargingProfile"))
     def replaced(self, frame: Frame) -> None:
@@ -131,4 +146,4 @@ def _periods(schedule: Payload) -> list[Payload]:
 
 def _holds(one: Payload, base: float) -> bool:
     units = [each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")]
-    return any(step.begins <= base < step.ends for unit in units[:1] for step in bounds_of(one, unit))
+    return any(step.begins <= base < step.ends for unit in units[:1] for step in bounds_of(one, unit, base))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
-from inspector.rules.fields import integer, seconds, string
+from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import ongoing
 from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, result, rule, track
@@ -334,13 +334,20 @@ class ChargingProfiles(Topic):
 
     @track(result("ClearChargingProfile"))
     def forget(self, frame: Frame) -> None:
-        # Without an id, only the charge point knows which profiles match, so forget all of them.
-        if frame.payload.get("status") == "Accepted":
-            number = frame.request.get("id", frame.request.get("chargingProfileId"))
-            if type(number) is int:
-                self.accepted.pop(number, None)
-            else:
-                self.accepted.clear()
+        if frame.payload.get("status") != "Accepted":
+            return
+        number = frame.request.get("id", frame.request.get("chargingProfileId"))
+        if type(number) is int:
+            self.accepted.pop(number, None)
+            return
+        criteria = member(frame.request, "chargingProfileCriteria") or frame.request
+        purpose, level = string(criteria, "chargingProfilePurpose"), integer(criteria, "stackLevel")
+        place = integer(criteria, "evseId") if "evseId" in criteria else integer(criteria, "connectorId")
+        wanted = (purpose, level, place)
+        for known, kept in list(self.accepted.items()):
+            # A profile stays only if it certainly does not match.
+            if all(None in pair or pair[0] == pair[1] for pair in zip(wanted, kept[1:3] + kept[:1], strict=True)):
+                del self.accepted[known]
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:

@@ -93,11 +93,10 @@ class TariffAnswers21(Topic):
         one = member(frame.request, "tariff")
         most = self._configuration.variable_number("TariffCostCtrlr", "MaxElements", "Tariff")
         conditions = self._known.on("Tariff", "ConditionsSupported")
+        count = sum(len(given) for _, given in prices(one))
+        if most is not None and 0 < most < count:
+            return Fault(f"{count} prices are accepted; MaxElements is {most}", "/2/status", key="most")
         for name, given in prices(one):
-            if most is not None and 0 < most < len(given):
-                return Fault(
-                    f"{name} with {len(given)} prices is accepted; MaxElements is {most}", "/2/status", key="most"
-                )
             if conditions is False and any("conditions" in each for each in given):
                 text = f"{name} with conditions is accepted; ConditionsSupported is false"
                 return Fault(text, "/2/status", key="conditions")

@@ -81,7 +81,7 @@ class TariffsInForce21(Topic):
             if other is one or begins is None or now is None or other.evse not in (0, event.transaction.evse):
                 continue
             due = (one.valid_from or 0.0) <= begins and begins + self.settings.clock_skew_s < now
-            if due and other.frame_id > one.frame_id:
+            if due and (other.frame_id > one.frame_id or one.valid_from is not None):
                 return name
         return None
 

@@ -1,0 +1,175 @@
+"""Judge what a 2.1 station must do with a tariff that it cannot use, and with one that is valid only later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Promise, ongoing
+from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.example_frames import Payload, script
+from inspector.rules.topics.tariffs.answers_v21 import assigned, listed
+from inspector.rules.topics.tariffs.events_v21 import problem
+from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, default, enabled, prices, tariff
+from inspector.rules.topics.tariffs.problem_v21 import is_problem
+
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+_LATER, _EARLIER = tariff("A", validFrom="2026-03-01T00:00:00Z"), tariff("B", validFrom="2026-02-01T00:00:00Z")
+_BOUNDS = ("Energy", "Current", "Power", "Time", "ChargingTime", "IdleTime")
+_NO_CONDITIONS = enabled("Tariff", value="false", variable="ConditionsSupported")
+_GIVEN = ("SetDefaultTariff", "ChangeTransactionTariff")
+
+
+def _with(**conditions: object) -> Payload:
+    return tariff(energy={"prices": [{"priceKwh": 0.3, "conditions": conditions}]})
+
+
+class RequiredTariffs21(Topic):
+    """The rules about tariffs that a station must refuse, keep or report."""
+
+    scope = "station"
+    versions = V21
+
+    def setup(self) -> None:
+        self._known = self.station.topic(KnownTariffs)
+        self._configuration = self.station.topic(ConfigurationState)
+
+    @rule(
+        "tariff.invalid-accepted",
+        result(*_GIVEN),
+        title="A tariff is accepted although its structure is invalid",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I07.FR.05",
+        remedy="Answer Rejected, with the reasonCode InvalidValue, for a tariff without prices or with conditions that "
+        "cannot be met.",
+        bad=script(default(_with(minEnergy=20, maxEnergy=10))),
+        good=script(default(_with(minEnergy=20, maxEnergy=10), status="Rejected")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def invalid_accepted(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "Accepted":
+            return None
+        wrong = next(_mistakes(member(frame.request, "tariff")), None)
+        return Fault(f"Accepted, but {wrong}", "/2/status", key=wrong) if wrong is not None else None
+
+    @rule(
+        "tariff.other-status",
+        result(*_GIVEN),
+        title="A tariff is refused with another status than the one for its fault",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I07.FR.02, I07.FR.03, I07.FR.04, I11.FR.02, I11.FR.03, I11.FR.04",
+        remedy="Answer TooManyElements, ConditionNotSupported, DuplicateTariffId or TxNotFound where it fits.",
+        bad=script(_NO_CONDITIONS, default(_with(minEnergy=20), status="Rejected")),
+        good=script(_NO_CONDITIONS, default(_with(minEnergy=20), status="ConditionNotSupported")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def other_status(self, frame: Frame) -> Faults:
+        one, status = member(frame.request, "tariff"), string(frame.payload, "status")
+        if status in (None, "Accepted") or next(_mistakes(one), None) is not None:
+            return None
+        fitting = set(self._unusable(one))
+        if frame.action == "ChangeTransactionTariff":
+            if ongoing(self, string(frame.request, "transactionId")) is False:
+                fitting.add("TxNotFound")
+        elif string(one, "tariffId") in self._known.defaults:
+            fitting.add("DuplicateTariffId")
+        if not fitting or status in fitting or status == "NoCurrencyChange":
+            return None
+        if "reasonCode" in member(frame.payload, "statusInfo") and status == "Rejected":
+            return None  # there may be another fault
+        return Fault(f"{status}; expected {min(fitting)}", "/2/status", key=min(fitting))
+
+    def _unusable(self, one: Payload) -> Iterator[str]:
+        """Yield the statuses that fit a tariff which the station cannot use, as far as its variables show."""
+        most = self._configuration.variable_number("TariffCostCtrlr", "MaxElements", "Tariff")
+        given = [each for _, found in prices(one) for each in found]
+        if most is not None and 0 < most < len(given):
+            yield "TooManyElements"
+        if self._known.on("Tariff", "ConditionsSupported") is False and any("conditions" in each for each in given):
+            yield "ConditionNotSupported"
+
+    @rule(
+        "tariff.replaced-early",
+        result("GetTariffs"),
+        title="A tariff that is valid only later is gone, although it was not cleared",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I07.FR.23",
+        remedy="Keep a tariff until its validFrom, also if one is set that is valid earlier.",
+        bad=script(default(_LATER), default(_EARLIER), listed(assigned("B", 1, validFrom="2026-02-01T00:00:00Z"))),
+        good=script(
+            default(_LATER),
+            default(_EARLIER),
+            listed(
+                assigned("A", 1, validFrom="2026-03-01T00:00:00Z"), assigned("B", 1, validFrom="2026-02-01T00:00:00Z")
+            ),
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._known.contents,
+    )
+    def replaced_early(self, frame: Frame) -> Faults:
+        evse, status = integer(frame.request, "evseId"), frame.payload.get("status")
+        if status not in ("Accepted", "NoTariff") or evse is None:
+            return None
+        told = {string(one, "tariffId") for one in elements(frame.payload, "tariffAssignments")}
+        for name, one in self._known.defaults.items():
+            begins = one.valid_from
+            if begins is None or begins - self.settings.clock_skew_s < frame.ts_ns / 1e9 or name in told:
+                continue
+            if one.sure or evse not in (0, one.evse or evse):
+                continue  # tariff.not-listed judges it, or it is of another EVSE
+            return Fault(f"tariff {name[:60]!r} is valid only later, but is not listed any more", "/2", key=name[:60])
+        return None
+
+    unreported = Promise(
+        "tariff.problem-unreported",
+        "Authorize",
+        promised=lambda topic, frame: topic.unusable_for_driver(frame),
+        kept_by=call("NotifyEvent"),
+        keeps=lambda topic, frame: "problem" if any(map(is_problem, elements(frame.payload, "eventData"))) else None,
+        text="the tariff has what the station does not support, but no NotifyEvent for Problem came within {wait}",
+        title="A station does not report that it cannot use the tariff of a driver",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I08.FR.30, I08.FR.31, I08.FR.37",
+        remedy="Set TariffCostCtrlr.Problem to true and send NotifyEvent with this value.",
+        bad=script(_NO_CONDITIONS, authorized(_with(minEnergy=20)), "+ 5m"),
+        good=script(_NO_CONDITIONS, authorized(_with(minEnergy=20)), problem(), "+ 5m"),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+
+    def unusable_for_driver(self, frame: Frame) -> str | None:
+        """Return "problem" if this answer to Authorize has a tariff that the station cannot use."""
+        if string(member(frame.payload, "idTokenInfo"), "status") != "Accepted":
+            return None
+        unusable = next(self._unusable(member(frame.payload, "tariff")), None)
+        return "problem" if unusable is not None else None
+
+
+def _mistakes(one: Payload) -> Iterator[str]:
+    """Yield what is wrong with the structure of a tariff."""
+    given = [(name, each) for name, found in prices(one) for each in found]
+    if not given and one:
+        yield "the tariff has no prices"
+    for name, each in given:
+        conditions = member(each, "conditions")
+        for time in ("startTimeOfDay", "endTimeOfDay"):
+            said = conditions.get(time)
+            if said is not None and not (type(said) is str and _TIME.fullmatch(said)):
+                yield f"{time} of {name} is {str(said)[:20]!r}"
+        for what in _BOUNDS:
+            least, most = conditions.get(f"min{what}"), conditions.get(f"max{what}")
+            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+                yield f"min{what} of {name} is above max{what}"
+        begins, ends = string(conditions, "validFromDate"), string(conditions, "validToDate")
+        if begins is not None and ends is not None and begins > ends:
+            yield f"validFromDate of {name} is after validToDate"
+    least, most = (member(one, bound).get("exclTax") for bound in ("minCost", "maxCost"))
+    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        yield "minCost is above maxCost"
