@@ -343,6 +343,12 @@ class Store(SqliteFile):
         # Do it twice: a text may quote a password before the member that identifies it.
         return orjson.dumps(passwords.hidden(passwords.hidden(payload, memory), memory)).decode()
 
+    def has_noticed(self, charge_point_id: str, action: str) -> bool:
+        """Return whether a charge point has sent a notification."""
+        return bool(
+            self.rows("SELECT 1 FROM notices WHERE charge_point_id = ? AND action = ? LIMIT 1", charge_point_id, action)
+        )
+
     def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
         """Store a notification for the operator's page, with its passwords hidden."""
         self._run(

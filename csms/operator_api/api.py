@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from csms import actions, configuration, misbehaviour, passwords, schemas, tokens
+from csms import actions, call_rules, configuration, misbehaviour, passwords, schemas, tokens
 from csms.context import Context
 from csms.operator_api import contracts, examples, openapi, operations, overview
 from csms.operator_api.openapi import Operation
@@ -193,8 +193,11 @@ class Api:
 
     async def operate(self, request: Request, name: str) -> Any:
         connection = self._connection(request)
-        action, payload = operations.call_for(connection.version, name, await _json(request))
-        self._object(connection, action, payload)
+        content = await _json(request)
+        checked = content.pop("checked", True) is not False
+        action, payload = operations.call_for(connection.version, name, content)
+        if checked:
+            self._object(connection, action, payload)
         outcome = asdict(await connection.send_call(action, payload))
         return self._shown(connection, {"action": action, "request": payload} | outcome)
 
@@ -209,7 +212,14 @@ class Api:
             return tokens.judge(self.context.store, token, unknown, connection.id).status
 
         version, boot_status = connection.version, connection.boot_status
-        objection = call_order.objection(version, boot_status, action, payload, token_status)
+        store, name = self.context.store, connection.id
+        facts = call_rules.Facts(
+            token_status,
+            lambda component, variable: store.variable_value(name, component, variable),
+            lambda purpose: store.profiles(name, purpose),
+            store.has_noticed(name, "NotifyEVChargingNeeds"),
+        )
+        objection = call_order.objection(version, boot_status, action, payload, facts)
         if objection is not None:
             raise ValueError(objection)
 

@@ -74,7 +74,8 @@ def schema(operation: str) -> dict[str, Any]:
     return {
         "type": "object",
         "required": [name for name in wanted if not name.endswith("?")],
-        "properties": {name.rstrip("?"): {"type": kind} for name, kind in wanted.items()},
+        "properties": {name.rstrip("?"): {"type": kind} for name, kind in wanted.items()}
+        | {"checked": {"type": "boolean", "default": True}},
         "additionalProperties": False,
     }
 

@@ -30,8 +30,13 @@ function show(action, text, bad, parts = []) {
 
 let turn = 0;
 
-/** Send a message and show its outcome. `work` resolves to an outcome of the API, to a text, or to nothing. */
-export async function answer(action, work) {
+const REFUSED = 422; // the status of the API for a CALL that a schema or the specification forbids
+
+/**
+ * Send a message and show its outcome. `work` resolves to an outcome of the API, to a text, or to nothing.
+ * If the specification forbids the message, a button sends it with `anyway`.
+ */
+export async function answer(action, work, anyway) {
   const mine = (turn += 1);
   const begin = performance.now();
   show(action, "…", null);
@@ -41,7 +46,8 @@ export async function answer(action, work) {
     if (typeof result === "string" || !result) last(action, result ?? "", false);
     else last(result.action ?? action, ...outcome(result, performance.now() - begin));
   } catch (error) {
-    last(action, error.message, true);
+    const button = () => element("button", { type: "button", textContent: t("Send anyway"), onclick: () => answer(action, anyway) });
+    last(action, error.message, true, anyway && error.status === REFUSED ? [button()] : []);
   }
 }
 

@@ -24,7 +24,7 @@ export async function api(method, path, body) {
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const content = response.status === 204 ? null : await response.json();
-  if (!response.ok) throw new Error(content.error ?? `HTTP ${response.status}`);
+  if (!response.ok) throw Object.assign(new Error(content.error ?? `HTTP ${response.status}`), { status: response.status });
   return content;
 }
 

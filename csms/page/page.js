@@ -23,7 +23,10 @@ let chosen = null; // the identity of the shown charge point
 let version = null; // the OCPP version of the shown charge point, for the forms
 
 const one = (rest = "") => `charge-points/${encodeURIComponent(chosen)}${rest}`;
-const operate = (name, values) => answer(name, () => api("POST", one(`/operations/${name}`), values));
+const operate = (name, values) => {
+  const path = one(`/operations/${name}`);
+  answer(name, () => api("POST", path, values), () => api("POST", path, { ...values, checked: false }));
+};
 
 function showDetail(point) {
   version = point.ocpp_version;

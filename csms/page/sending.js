@@ -73,9 +73,12 @@ $("send").onsubmit = (event) => {
   event.preventDefault();
   const checked = !$("unchecked").checked;
   if (checked && !written() && !event.target.reportValidity()) return;
-  answer($("action").value, async () => {
+  const action = $("action").value;
+  let payload;
+  const send = (checked) => api("POST", target.path("/calls"), { action, payload, checked });
+  answer(action, async () => {
     if (built === null) throw new Error(t("the form is still loading; try again"));
-    const payload = written() ? parsed() : built.read();
-    return api("POST", target.path("/calls"), { action: $("action").value, payload, checked });
-  });
+    payload = written() ? parsed() : built.read();
+    return send(checked);
+  }, () => send(false));
 };

@@ -37,6 +37,7 @@ export const TURKISH = {
   Form: "Form",
   Payload: "İçerik",
   "send it even if the schema or the specification forbids it": "şema ya da belirtim yasaklasa da gönder",
+  "Send anyway": "Yine de gönder",
   "New password": "Yeni parola",
   unchanged: "değişmesin",
   Keep: "Sakla",

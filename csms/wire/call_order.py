@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from csms import actions, call_rules, schemas
 from csms.schemas import Payload, Version
 
@@ -18,7 +16,7 @@ def objection(
     boot_status: str | None,
     action: str,
     payload: Payload,
-    token_status: Callable[[str], str] = lambda token: "Accepted",
+    facts: call_rules.Facts | None = None,
 ) -> str | None:
     """Return why a CALL should not be sent; None if it may be sent.
 
@@ -27,7 +25,7 @@ def objection(
         boot_status: the answer to its last boot; None if it has never booted at this CSMS.
         action: any text; a CSMS should only send actions that the specification allows it.
         payload: the payload, which is checked against the action's schema and the rules of `call_rules`.
-        token_status: returns the status of an id token.
+        facts: facts about the charge point and its tokens that the rules need; None if nothing is known.
     """
     if action not in actions.from_csms(version):
         return f"in OCPP {version} a CSMS sends no action {action!r}"
@@ -41,4 +39,4 @@ def objection(
         return "the charge point has not booted yet; only TriggerMessage can be sent"
     if boot_status == "Accepted" and action in TRIGGERS and payload.get("requestedMessage") == "BootNotification":
         return "the boot was accepted already, so it may not be triggered again (1.6 errata 3.40, 2.x F06.FR.17)"
-    return call_rules.objection(version, action, payload, call_rules.Facts(token_status))
+    return call_rules.objection(version, action, payload, facts or call_rules.Facts(lambda token: "Accepted"))

@@ -62,6 +62,7 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: Centr
         await page.get_by_label("chargingProfilePurpose").select_option("ChargingStationMaxProfile")
         await page.get_by_label("Add an optional member of chargingProfile", exact=True).select_option("validFrom")
         await page.get_by_label("Set validFrom to an hour from now").click()
+        await page.get_by_label("Add an optional member of chargingSchedule 1").select_option("startSchedule")
         await page.get_by_label("Add to chargingSchedulePeriod").click()
         await page.get_by_label("Add to chargingSchedulePeriod").click()
         second = page.locator("fieldset", has=page.get_by_text("chargingSchedulePeriod 2", exact=True)).last
@@ -106,6 +107,23 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: C
         assert call[3] == {"key": "Strange", "value": "5", "extra": True}
         await charge_point.websocket.close()
         await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before the answer")
+
+
+async def test_a_button_sends_a_call_that_the_specification_forbids(csms_with_page: CentralSystem, page: Page) -> None:
+    """The requirement is shown first, for any action and for the everyday operations."""
+    async with connected(csms_with_page.address, "2.0.1") as charge_point:
+        await page.goto("/#CHARGER-001/sending")
+        await page.locator("#action").select_option("ClearChargingProfile")
+        await page.get_by_role("button", name="JSON").click()
+        await page.get_by_label("Payload", exact=True).fill("{}")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.locator("#answer.bad")).to_contain_text("K10.FR.02")
+        await page.get_by_role("button", name="Send anyway").click()
+        call = await charge_point.receive()
+        assert call[2:] == ["ClearChargingProfile", {}]
+        await charge_point.send([3, call[1], {"status": "Unknown"}])
+        await expect(page.locator("#answer")).to_contain_text("Unknown")
+        await expect(page.get_by_role("button", name="Send anyway")).to_have_count(0)
 
 
 async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
