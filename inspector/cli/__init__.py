@@ -41,6 +41,7 @@ COMMANDS = {
     "vacuum": ("vacuum:vacuum", "Shrink FILE by the space of deleted rows."),
     "certificates": ("certificates:certificates", "Make a CA and certificates for a test bench."),
     "rules": ("rules:rules", "List the rules, or explain one of them."),
+    "alerts": ("alerts:alerts", "Send alerts about a recording to webhooks and commands."),
     "mcp": ("mcp:mcp", "Let an agent read a recording (Model Context Protocol on stdin and stdout)."),
 }
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.companions import Companions
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
 from inspector.cli.stopping import Stopping
@@ -166,6 +167,12 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     metavar="NAME",
     help="Another host name under which /metrics answers.",
 )
+@click.option(
+    "--alerts",
+    "alerts_file",
+    type=FILE,
+    help="Send the alerts in this TOML file to webhooks and commands; see docs/alerts.md.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Do not print connects, disconnects, refusals and new findings.")
 @click.option("--no-fast-path", is_flag=True, help="Use only mitmproxy's public hooks: slower, and without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
@@ -219,6 +226,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     )
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
+    companions = Companions(path, options)
     log_to_stderr()
     allow_many_files()
     sockets = listening_sockets(listen)
@@ -258,12 +266,14 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     gc.collect()
     gc.freeze()
     try:
+        companions.start()
         loop.run(run())
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
         summary = recorder.close(progress=stopping.report)
         console.close()
+        companions.close()
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # makes the exit of the interpreter fast
     return 1 if summary.lost else 0
