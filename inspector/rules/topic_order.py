@@ -15,6 +15,7 @@ from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
+from inspector.rules.topics.authorization.advice_v2x import AuthorizationAdvice
 from inspector.rules.topics.authorization.answers_v2x import AuthorizeAnswers2x
 from inspector.rules.topics.authorization.local_list_v2x import LocalListContent2x
 from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x
@@ -38,6 +39,7 @@ from inspector.rules.topics.battery_slots_v21 import BatterySlots21
 from inspector.rules.topics.battery_stock_v21 import BatteryStock21
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificate_requests import CertificateRequests
+from inspector.rules.topics.certificate_use.advice_v2x import CertificateAdvice
 from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
 from inspector.rules.topics.certificate_use.contradicted_v2x import ContradictedCertificates
 from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
@@ -90,6 +92,7 @@ from inspector.rules.topics.monitoring.refused import RefusedMonitors
 from inspector.rules.topics.monitoring.reported import MonitorReports
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.monitoring.unraised import UnraisedEvents
+from inspector.rules.topics.provisioning.advice_v2x import ProvisioningAdvice
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.boot_pace import BootPace
@@ -109,6 +112,7 @@ from inspector.rules.topics.provisioning.reset_v2x import Reset2x
 from inspector.rules.topics.provisioning.reset_v16 import Reset16
 from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
+from inspector.rules.topics.refused_passwords import RefusedPasswords
 from inspector.rules.topics.remote_control.custom_v2x import Custom2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_place_v2x import StartPlaces2x
@@ -167,6 +171,7 @@ from inspector.rules.topics.tariffs.problem_v21 import TariffProblem21
 from inspector.rules.topics.tariffs.required_v21 import RequiredTariffs21
 from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
+from inspector.rules.topics.transactions.advice_v2x import TransactionAdvice
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.bay_v2x import ParkingBays2x
@@ -181,6 +186,7 @@ from inspector.rules.topics.transactions.limits_v21 import Limits21
 from inspector.rules.topics.transactions.phases_v2x import PhasesAndSignatures2x
 from inspector.rules.topics.transactions.points_v2x import Points2x
 from inspector.rules.topics.transactions.raised_v21 import RaisedLimits21
+from inspector.rules.topics.transactions.refusals_v2x import Refusals2x
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
 from inspector.rules.topics.transactions.resumed_state_v21 import ResumedStates21
 from inspector.rules.topics.transactions.resumed_v21 import Resumed21
@@ -197,6 +203,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Timestamps,
     Observation,
     Security,
+    RefusedPasswords,
     ConfigurationState,
     BootOrder,
     BootAfter,
@@ -254,6 +261,8 @@ TOPICS: tuple[type[Topic], ...] = (
     Profiles21,
     TwoWayNeeds21,
     Modes21,
+    TransactionAdvice,
+    Refusals2x,
     Limits21,
     RaisedLimits21,
     CostLimits21,
@@ -294,6 +303,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Security2x,
     NetworkVariables21,
     DeviceModel,
+    ProvisioningAdvice,
     Reports2x,
     RemoteControl,
     RemoteAnswers,
@@ -307,6 +317,7 @@ TOPICS: tuple[type[Topic], ...] = (
     InstalledCertificates,
     ContradictedCertificates,
     ContractCertificates,
+    CertificateAdvice,
     CertificateStatus,
     Triggers,
     TriggerAnswers,
@@ -330,6 +341,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Settlements21,
     Prepaid21,
     AuthorizeAnswers2x,
+    AuthorizationAdvice,
     KnownTokens2x,
     LocalListContent2x,
     FirmwareRestarts,

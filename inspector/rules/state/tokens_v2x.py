@@ -63,6 +63,7 @@ class KnownTokens2x(Topic):
         groups: the latest group that an answer gave for a token.
         asked: when (monotonic) the latest Authorize for each token was sent.
         remote: tokens that came with an accepted remote start.
+        unlisted: tokens that the station has asked about since the list was changed.
         listed: the known entries of the local list; None for a token that was removed from it.
         listed_whole: whether nothing but `listed` is in the list.
         placed: whether any answer names EVSEs.
@@ -78,6 +79,7 @@ class KnownTokens2x(Topic):
         self.groups: Known[Token, str] = Known()
         self.asked: Known[Token, int] = Known()
         self.remote: Known[Token, None] = Known()
+        self.unlisted: Known[Token, None] = Known()
         self.listed: dict[Token, Info | None] = {}
         self.listed_whole = False
         self.placed = False
@@ -109,8 +111,8 @@ class KnownTokens2x(Topic):
         return bool(most) and age_s > (most or 0) + self.settings.clock_skew_s
 
     def cache_only(self, token: Token) -> bool:
-        """Whether the token cannot be in the local list."""
-        if self.flag("LocalAuthListCtrlr", "Enabled") is False:
+        """Whether the token cannot be in the local list; the station would not have asked for one that is there."""
+        if self.flag("LocalAuthListCtrlr", "Enabled") is False or (token in self.unlisted and token not in self.listed):
             return True
         return self.listed_whole and self.listed.get(token) is None
 
@@ -127,6 +129,8 @@ class KnownTokens2x(Topic):
         token = token_of(frame.payload)
         if token is not None:
             self.asked.note(token, frame.mono_ns)
+            if self.flag("AuthCtrlr", "LocalPreAuthorization") is not False:
+                self.unlisted.note(token, None)
 
     @track(result("Authorize", "TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
@@ -161,6 +165,7 @@ class KnownTokens2x(Topic):
     def list_sent(self, frame: Frame) -> None:
         if frame.payload.get("status") != "Accepted":
             return
+        self.unlisted.clear()
         if frame.request.get("updateType") == "Full":
             self.listed.clear()
             self.listed_whole = True

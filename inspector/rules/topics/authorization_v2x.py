@@ -198,6 +198,9 @@ class Authorization2x(Topic):
     def certificate_status(self, frame: Frame) -> Faults:
         certificate = string(frame.payload, "certificateStatus")
         status = string(member(frame.payload, "idTokenInfo"), "status")
+        if certificate is None and status is not None:
+            given = [name for name in ("certificate", "iso15118CertificateHashData") if name in frame.request]
+            return Fault(f"{given[0]} was sent, but certificateStatus is missing", "/2", key="none") if given else None
         if certificate is None or status is None:
             return None
         fitting = STATUS_OF.get(certificate)

@@ -30,6 +30,8 @@ DELAY_S = 10.0
 """An event is certainly about the present connection if it happened so many seconds after the handshake."""
 _PASSWORD = ("SecurityCtrlr", "BasicAuthPassword")
 _PROFILE = ("SecurityCtrlr", "SecurityProfile")
+_HOLDERS = frozenset({"securityctrlr", "networkconfiguration"})
+"""The components that have a BasicAuthPassword, in lower case."""
 _UNKNOWN = frozenset({"UnknownComponent", "UnknownVariable"})
 _OTHER_WAY = re.compile(rb"basic_?auth_?password|authorization_?key", re.IGNORECASE)
 _NEW = "correct-horse-battery"
@@ -62,7 +64,7 @@ class Security2x(Topic):
         call("SetVariables", "DataTransfer"),
         title="The CSMS sets the password of a station by another way than BasicAuthPassword",
         severity=Severity.WARNING,
-        spec="OCPP 2.x A01.FR.02",
+        spec="OCPP 2.x A01.FR.01, A01.FR.02",
         remedy="Set the password with SetVariables of BasicAuthPassword.",
         bad=script(set_2x("SecurityCtrlr", "AuthorizationKey", _NEW, "UnknownVariable")),
         good=script(set_2x(*_PASSWORD, _NEW)),
@@ -75,8 +77,13 @@ class Security2x(Topic):
                 return Fault("the password is in a DataTransfer", "/3")
             return None
         for index, entry in enumerate(elements(frame.payload, "setVariableData")):
-            if (string(member(entry, "variable"), "name") or "").lower() == "authorizationkey":
+            variable = (string(member(entry, "variable"), "name") or "").lower()
+            if variable == "authorizationkey":
                 return Fault("AuthorizationKey is set; in 2.x it is BasicAuthPassword", f"/3/setVariableData/{index}")
+            component = string(member(entry, "component"), "name") or ""
+            if variable == "basicauthpassword" and component.lower() not in _HOLDERS:
+                text = f"BasicAuthPassword of {component[:40]} is set; it belongs to SecurityCtrlr"
+                return Fault(text, f"/3/setVariableData/{index}", key="component")
         return None
 
     @rule(
@@ -120,15 +127,19 @@ class Security2x(Topic):
     )
     def unknown(self, frame: Frame) -> Faults:
         basic = str(self.session.facts.get("auth_scheme")).lower() == "basic"
-        if not basic and self._model.value(*_PROFILE) not in ("1", "2"):
+        profile = self._model.value(*_PROFILE)
+        sure = basic or profile in ("1", "2")
+        if not sure and (profile is not None or "auth_scheme" in self.session.facts):
             return None
         for index, entry in enumerate(elements(frame.payload, "setVariableResult")):
             name, status = name_of(entry), string(entry, "attributeStatus")
             if name is None or status not in _UNKNOWN:
                 continue
             if (name.component, name.variable) == ("securityctrlr", "basicauthpassword"):
-                text = f"BasicAuthPassword is answered with {status}, but the station connects with a password"
-                return Fault(text, f"/2/setVariableResult/{index}")
+                but = "but the station connects with a password" if sure else "which stations with a password have"
+                severity = None if sure else Severity.INFO
+                text = f"BasicAuthPassword is answered with {status}, {but}"
+                return Fault(text, f"/2/setVariableResult/{index}", severity=severity)
         return None
 
     @rule(

@@ -8,7 +8,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V21, Faults, Topic, result, rule
 from inspector.rules.state.tokens_v2x import Token, token_of
-from inspector.rules.topics.example_frames import NOW, Payload, cp, script
+from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started
 
 
 def _asked(**told: object) -> str:
@@ -16,14 +16,22 @@ def _asked(**told: object) -> str:
     return cp("Authorize", {"idToken": token}, {"idTokenInfo": {"status": "NoCredit", **told}})
 
 
+def _begun(**answer: object) -> str:
+    token: Payload = {"idToken": "T", "type": "ISO14443"}
+    told = {"idTokenInfo": {"status": "Accepted", "cacheExpiryDateTime": NOW}, **answer}
+    return script(_asked(cacheExpiryDateTime=NOW, status="Accepted"), started(idToken=token, answer=told))
+
+
 class Prepaid21(Topic):
-    """The rule about prepaid accounts."""
+    """The rules about prepaid accounts."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
         self._prepaid: Known[Token, None] = Known()  # tokens that were answered with NoCredit before
+        self._uncached: Known[Token, None] = Known()  # tokens that were accepted, but must not stay in the cache
+        self._limited: Known[str, float] = Known()  # the limit of cost that the CSMS has set, by transaction id
 
     @rule(
         "authorize.prepaid-cached",
@@ -40,8 +48,8 @@ class Prepaid21(Topic):
     def cached(self, frame: Frame) -> Faults:
         info, token = member(frame.payload, "idTokenInfo"), token_of(frame.request)
         status = string(info, "status")
-        if status == "NoCredit" and token is not None:
-            self._prepaid.note(token, None)
+        if token is not None:
+            self._note(token, info, frame)
         if status != "NoCredit" and (status != "Accepted" or token not in self._prepaid):
             return None
         told = string(info, "cacheExpiryDateTime")
@@ -53,3 +61,48 @@ class Prepaid21(Topic):
             return None
         text = f"{what}, but cacheExpiryDateTime is later: {told[:30]}"
         return Fault(text, "/2/idTokenInfo/cacheExpiryDateTime", key="later")
+
+    def _note(self, token: Token, info: Payload, frame: Frame) -> None:
+        status, until = string(info, "status"), seconds(string(info, "cacheExpiryDateTime"))
+        before = bool(self._prepaid or self._uncached)
+        self._uncached.pop(token, None)
+        if status == "NoCredit":
+            self._prepaid.note(token, None)
+        elif status == "Accepted" and until is not None and until <= frame.ts_ns / 1e9 + self.settings.clock_skew_s:
+            self._uncached.note(token, None)
+        if before != bool(self._prepaid or self._uncached):
+            self.station.refresh_listeners()
+
+    @rule(
+        "authorize.prepaid-limit",
+        result("TransactionEvent"),
+        title="The transaction of a prepaid account gets no limit of its cost, or gets it twice",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 C17.FR.03",
+        remedy="Set transactionLimit.maxCost to the balance once, in the answer to the event with the token.",
+        bad=_begun(),
+        good=_begun(transactionLimit={"maxCost": 20}),
+        versions=V21,
+        side=Side.CSMS,
+        plain=False,
+        dormant=lambda topic: not topic._prepaid and not topic._uncached,
+    )
+    def limit(self, frame: Frame) -> Faults:
+        token, name = token_of(frame.request), string(member(frame.request, "transactionInfo"), "transactionId") or ""
+        most = member(frame.payload, "transactionLimit").get("maxCost")
+        ended = frame.request.get("eventType") == "Ended"
+        if isinstance(most, int | float):
+            before = self._limited.get(name)
+            self._limited.note(name, most)
+            if before == most and not ended:
+                return Fault(f"maxCost {most} was sent before for {name[:36]}", "/2/transactionLimit", key=name)
+            return None
+        prepaid = token in self._prepaid
+        if token is None or ended or name in self._limited or not (prepaid or token in self._uncached):
+            return None
+        if string(member(frame.payload, "idTokenInfo"), "status") != "Accepted":
+            return None
+        self._limited.note(name, -1)  # so that this is reported once
+        severity = None if prepaid else Severity.INFO  # there may be another reason not to keep it in a cache
+        what = "is prepaid" if prepaid else "may not be cached, as tokens of prepaid accounts"
+        return Fault(f"token {token} {what}, but maxCost is missing", "/2", severity=severity, key=name)

@@ -51,7 +51,11 @@ class AuthorizeRequests2x(Topic):
         remedy="Send iso15118CertificateHashData, or the certificate itself, with a token of type eMAID.",
         bad=script(authorize({"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, YES)),
         good=script(
-            cp("Authorize", {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "x"}, YES)
+            cp(
+                "Authorize",
+                {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "x"},
+                {**YES, "certificateStatus": "Accepted"},
+            )
         ),
         versions=V2X,
         side=Side.CHARGE_POINT,

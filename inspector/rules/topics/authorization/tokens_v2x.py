@@ -186,10 +186,12 @@ class TokenUse2x(Topic):
                 why = "has expired" if expired else f"is {entry.status[:20]}"
                 return Fault(f"token {token} is accepted offline, but {why} in the local list", "/3/idToken")
             return None
-        unknown = self._tokens.not_stored(token) and token not in self._tokens.remote
-        if unknown and self._tokens.flag("AuthCtrlr", "OfflineTxForUnknownIdEnabled") is False:
+        if token in self._tokens.remote or self._tokens.flag("AuthCtrlr", "OfflineTxForUnknownIdEnabled") is not False:
+            return None
+        sure = self._tokens.not_stored(token)
+        if sure or (token not in self._tokens.answers and self._tokens.entry(token) is None):
             text = f"the unknown token {token} is accepted offline, though OfflineTxForUnknownIdEnabled is false"
-            return Fault(text, "/3/idToken")
+            return Fault(text, "/3/idToken", severity=None if sure else Severity.INFO)
         return None
 
     def _charging(self, event: Event) -> Fault | None:

@@ -158,7 +158,7 @@ class ClockAligned2x(Topic):
     @rule(
         "meter.unsigned",
         call("TransactionEvent"),
-        title="The meter values at the end of a transaction are not signed, although the station is to sign them",
+        title="The meter values of a transaction are not signed, although the station is to sign them",
         severity=Severity.WARNING,
         spec="OCPP 2.x E02.FR.14, E03.FR.10, E04.FR.10, E05.FR.06, E07.FR.12, E08.FR.12, E09.FR.08, E10.FR.07, "
         "E11.FR.08, E12.FR.10, J02.FR.21",
@@ -183,14 +183,26 @@ class ClockAligned2x(Topic):
         dormant=lambda topic: not topic._signs,
     )
     def unsigned(self, frame: Frame) -> Faults:
-        if frame.payload.get("eventType") != "Ended":
+        severity = self._unsigned_severity(string(frame.payload, "eventType") or "")
+        if "meterValue" not in frame.payload or severity is None:
             return None
         samples = list(_samples(frame.payload))
         if not any(sample.get("measurand", _DEFAULT) == _DEFAULT for sample in samples):
             return None
         if any("signedMeterValue" in sample for sample in samples):
             return None
-        return Fault("no value has signedMeterValue, but SignReadings is true", "/3/meterValue")
+        kind = string(frame.payload, "eventType") or ""
+        text = f"no value of {kind} has signedMeterValue, but SignReadings is true"
+        return Fault(text, "/3/meterValue", severity=severity, key=kind)
+
+    def _unsigned_severity(self, kind: str) -> Severity | None:
+        """How bad it is if the values of an event of this kind are not signed; None if they need not be."""
+        if kind == "Ended":
+            return Severity.WARNING
+        signs = self._configuration.variable("SampledDataCtrlr", f"Sign{kind}Readings")
+        if signs is not None:
+            return Severity.WARNING if signs.lower() == "true" else None
+        return Severity.INFO if kind in ("Started", "Updated") else None  # some stations sign only at the end
 
     @rule(
         "meter.old-values",

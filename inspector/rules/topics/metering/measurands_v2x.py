@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
 from inspector.rules.fields import elements
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import ASIDE, DEADLINE, V2X, Faults, Topic, aside, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.transactions_v2x import Transactions2x
-from inspector.rules.topics.example_frames import NOW, csms, script, started
+from inspector.rules.state.transactions_v2x import Event, Transactions2x
+from inspector.rules.topics.example_frames import NOW, Payload, csms, script, started, transaction_event, variable_2x
 
 VARIABLES = {
     "Started": "TxStartedMeasurands",
@@ -25,17 +26,32 @@ _CONFIGURED = csms(
     {"getVariableData": [_NAME]},
     {"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": "Voltage", **_NAME}]},
 )
-_METER = [{"timestamp": NOW, "sampledValue": [{"value": 230.0, "measurand": "Voltage"}]}]
+_CONTEXTS = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}
+_TWO = variable_2x("SampledDataCtrlr", "TxUpdatedMeasurands", "Voltage,Current.Import")
+
+
+def _sampled(context: str, measurand: str = "Voltage") -> list[Payload]:
+    return [{"timestamp": NOW, "sampledValue": [{"value": 230.0, "measurand": measurand, "context": context}]}]
+
+
+def _periodic(sequence: int, measurand: str) -> str:
+    values = _sampled("Sample.Periodic", measurand)
+    return transaction_event("Updated", "MeterValuePeriodic", sequence, meterValue=values)
+
+
+_METER = _sampled("Transaction.Begin")
+_PART, _OTHER_PART = _periodic(1, "Voltage"), _periodic(2, "Current.Import")
 
 
 class Measurands2x(Topic):
-    """The rule about configured measurands; it is dormant while the configuration is not known."""
+    """The rules about configured measurands; they are dormant while the configuration is not known."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._wanted: dict[str, list[str]] = {}  # the configured measurands, by kind of event
+        self._parts: Known[tuple[str, str | None], set[str]] = Known()  # by transaction and time: what is still missing
         self._late: Known[str, None] = Known()  # ids of transactions that started without an EVSE and do not charge yet
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
@@ -79,10 +95,77 @@ class Measurands2x(Topic):
             for sample in elements(value, "sampledValue")
         ]
         missing = [name for name in wanted if name not in samples]
-        if not missing or (kind == "Updated" and len(missing) < len(wanted)):
-            return None  # periodic values may be split into several messages
+        if kind == "Updated":
+            if len(missing) < len(wanted):
+                self._note_part(event, missing, frame)
+                return None  # periodic values may be split into several messages
+        elif not missing:
+            return aside(self.context, event, kind, frame.payload, wanted)
+        if not missing:
+            return None
         text = f"{event.kind} without {', '.join(missing)[:200]}, which {VARIABLES[kind]} lists"
         return Fault(text, "/3/meterValue" if samples else "/3", key=kind)
+
+    def _note_part(self, event: Event, missing: list[str], frame: Frame) -> None:
+        """Remember what a message with periodic values lacks, until others with its timestamp have come."""
+        name = event.transaction.transaction_id
+        key = (name, event.timestamp)
+        before = self._parts.get(key)
+        if before is not None:
+            before.intersection_update(missing)
+        elif missing:
+            lacks = set(missing)
+            self._parts.note(key, lacks)
+            self.station.deadline(frame, self.settings.answer_timeout_s, self.partial, event, lacks, frame)
+
+    @rule(
+        "meter.measurands-partial",
+        DEADLINE,
+        title="Periodic meter values lack some of the measurands that the station is configured to send",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E02.FR.10, E03.FR.08, E04.FR.06, E11.FR.03, E12.FR.03, J02.FR.11; split over several messages: "
+        "E03.FR.09, E04.FR.09, E11.FR.06, E12.FR.06, J02.FR.14",
+        remedy="Send all measurands of TxUpdatedMeasurands; if they are split over several messages, give these the "
+        "same timestamp.",
+        bad=script(_TWO, started(), _PART, "+ 5m"),
+        good=script(_TWO, started(), _PART, _OTHER_PART, "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def partial(self, moment: Moment, event: Event, lacks: set[str], frame: Frame) -> Faults:
+        wanted = self._wanted.get("Updated", [])
+        left = [name for name in wanted if name in lacks]
+        if not left or self.session not in self.station.sessions:
+            return None
+        text = f"the values of {event.timestamp} lack {', '.join(left)[:200]}, which {VARIABLES['Updated']} lists"
+        return Fault(text, "/3/meterValue", frame=frame, key=", ".join(left)[:100])
+
+    @rule(
+        "meter.transaction-context",
+        ASIDE,
+        title="The meter values at the start or the end of a transaction have the context of other values",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E01.FR.09, E01.FR.17, E02.FR.09, E02.FR.21, E03.FR.07, E03.FR.11, E04.FR.05, E04.FR.11, "
+        "E05.FR.05, E05.FR.08, E06.FR.11, E07.FR.08",
+        remedy="Give the values at the start the context Transaction.Begin, and those at the end Transaction.End.",
+        bad=script(_CONFIGURED, started(meterValue=_sampled(_CONTEXTS["Ended"]))),
+        good=script(_CONFIGURED, started(meterValue=_sampled(_CONTEXTS["Started"]))),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def context(self, event: Event, kind: str, payload: Payload, wanted: list[str]) -> Fault | None:
+        fitting = _CONTEXTS[kind]
+        told = {
+            sample.get("measurand", _DEFAULT)
+            for value in elements(payload, "meterValue")
+            for sample in elements(value, "sampledValue")
+            if sample.get("context") == fitting
+        }
+        lacks = [name for name in wanted if name not in told]
+        if not lacks:
+            return None
+        text = f"{event.kind} has {lacks[0][:50]} without the context {fitting}"
+        return Fault(text, "/3/meterValue", key=kind)
 
     @track(result("GetVariables", "SetVariables"))
     def configured(self, frame: Frame) -> None:

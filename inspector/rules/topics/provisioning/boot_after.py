@@ -25,6 +25,7 @@ from inspector.rules.rule import (
     track,
 )
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.registration import RESTART_REASONS, Registration, RegistrationState
 
 CONNECTORS_LIMIT = 500
@@ -147,8 +148,11 @@ class BootAfter(Topic):
         within = f"within {duration(allowed_s)} of the accepted boot"
         expected = set(self._known)
         if self.session.version is OcppVersion.V16:
-            count = self._configuration.number("NumberOfConnectors") or 1
+            known = self._configuration.number("NumberOfConnectors")
+            count = 1 if known is None else max(known, 0)  # a Local Controller has none
             expected |= {(0, number) for number in range(min(count, CONNECTORS_LIMIT) + 1)}
+        elif not self._reported and not self._known and self._has_none():
+            return None
         elif not self._reported:
             return Fault(f"no connector was reported {within}")
         missing = sorted(expected - self._reported)
@@ -158,6 +162,14 @@ class BootAfter(Topic):
             f"EVSE {evse} connector {number}" if evse else f"connector {number}" for evse, number in missing[:8]
         )
         return Fault(f"{names}{' and more' if len(missing) > 8 else ''} not reported {within}")
+
+    def _has_none(self) -> bool:
+        """Return whether the device model shows that the station has no connectors: it is a Local Controller."""
+        model = self.station.topic(DeviceModel)
+        names = {name.component for name in model.variables}
+        if "connector" in names:
+            return False
+        return model.whole or any("localcontroller" in name.replace("_", "") for name in names)
 
     @rule(
         "boot.needless",

@@ -51,6 +51,8 @@ class Networks2x(Topic):
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
         self._profiles: Known[str, int] = Known()  # the security profile that was set for a slot, by slot
+        self._rooted = False  # whether a root certificate of the CSMS is installed
+        self._certified = False  # whether the station has accepted a certificate of its own
 
     def _security(self, slot: str) -> int | None:
         """Return the security profile of a slot; None if it is not known."""
@@ -170,13 +172,41 @@ class Networks2x(Topic):
                 continue
             lower = 2 if (self._model.value(*DOWNGRADE) or "").lower() == "true" and now == 3 else now
             used = {*before, self._model.value("OCPPCommCtrlr", "ActiveNetworkProfile")}  # those are valid already
-            known = [self._profiles.get(slot, now if slot in used else None) for slot in wanted]
-            # A station may refuse a higher profile, because it may lack the certificates for it.
             new = any(slot in self._profiles for slot in wanted)
-            if new and now is not None and all(one is not None and one in (now, lower) for one in known):
+            if new and all(self._usable(slot, slot in used, now, lower) for slot in wanted):
                 text = f"{(value or '')[:40]!r} is refused, though the profile of each slot was accepted"
                 return Fault(text, f"/2/setVariableResult/{index}")
         return None
+
+    def _usable(self, slot: str, used: bool, now: int | None, lower: int | None) -> bool:
+        """Return whether a station certainly has what it needs to use a slot."""
+        profile = self._profiles.get(slot, now if used else None)
+        if profile is None:
+            return used
+        if profile in (now, lower):
+            return True
+        if now is not None and profile < now:
+            return False
+        # A station may refuse a higher profile if it lacks the certificates for it.
+        return profile < 2 or (self._rooted and (profile == 2 or self._certified))
+
+    @track(result("InstallCertificate", "CertificateSigned"))
+    def certificate_added(self, frame: Frame) -> None:
+        if frame.payload.get("status") != "Accepted":
+            return
+        kind = string(frame.request, "certificateType")
+        if frame.action == "InstallCertificate":
+            self._rooted = self._rooted or kind == "CSMSRootCertificate"
+        else:
+            self._certified = self._certified or kind in (None, "ChargingStationCertificate")
+
+    @track(result("GetInstalledCertificateIds", "DeleteCertificate"))
+    def certificates_told(self, frame: Frame) -> None:
+        if frame.action == "DeleteCertificate":
+            self._rooted = False
+        elif frame.payload.get("status") == "Accepted":
+            listed = elements(frame.payload, "certificateHashDataChain")
+            self._rooted = self._rooted or any(one.get("certificateType") == "CSMSRootCertificate" for one in listed)
 
     @track(result("SetNetworkProfile"))
     def profile_set(self, frame: Frame) -> None:

@@ -153,11 +153,13 @@ class ResetResume21(Topic):
         if event.trigger == "ResetCommand":
             self._stopped_s.note(name, at)
             return None
-        passed = at - self._stopped_s.get(name, at)
+        accepted_s = self._reset.ts_ns / 1e9 if self._reset is not None and self.session.dated else at
+        since = "the event with ResetCommand" if name in self._stopped_s else "the reset was accepted"
+        passed = at - self._stopped_s.get(name, accepted_s)
         charges = event.info.get("chargingState") == "Charging" and event.trigger in SAMPLES
         if not charges or passed < self.settings.answer_timeout_s:
             return None
-        text = f"{event.transaction} still charges {duration(passed)} after the event with ResetCommand"
+        text = f"{event.transaction} still charges {duration(passed)} after {since}"
         return Fault(text, "/3/transactionInfo/chargingState", key=name)
 
     @rule(

@@ -187,7 +187,7 @@ class TransactionContent2x(Topic):
         result("TransactionEvent"),
         title="A token in a TransactionEvent gets no idTokenInfo",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E01.FR.12, E02.FR.02, E03.FR.02",
+        spec="OCPP 2.x E01.FR.12, E02.FR.02, E03.FR.02, C12.FR.03",
         remedy="Answer every event that has an idToken with idTokenInfo.",
         bad=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{}]',
         good=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{"idTokenInfo":{"status":"Accepted"}}]',

@@ -13,6 +13,7 @@ from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
+from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import NOW, Payload, script, started, transaction_event
 
 REASONS = {
@@ -57,6 +58,10 @@ def _stops(topic: Deauthorization2x, frame: Frame) -> str | None:
     return name if stopped or suspended else None
 
 
+_EARLY = frozenset({"Authorized", "RemoteStart"})
+"""The triggers with which a transaction starts before a car is plugged in."""
+
+
 class Deauthorization2x(Topic):
     """The rules about transactions that must not continue.
 
@@ -83,7 +88,8 @@ class Deauthorization2x(Topic):
             self.charging.note(name, state)
         if event.kind == "Started" and not event.transaction.connected:
             plug_in_s = self.configuration.variable_number("TxCtrlr", "EVConnectionTimeOut")
-            if plug_in_s and state == "Idle":
+            unplugged = state is None and event.trigger in _EARLY and self._all_free()
+            if plug_in_s and (state == "Idle" or unplugged):
                 wait = plug_in_s + self.settings.effect_timeout_s
                 self.station.deadline(frame, wait, self.not_plugged_in, event.transaction, frame, plug_in_s)
 
@@ -97,7 +103,7 @@ class Deauthorization2x(Topic):
         early=False,
         excused=lambda topic, frame: topic.may_go_on(frame),
         text="the token of {key} was refused, but the transaction still charges {wait} later",
-        title="A transaction continues to charge although its token was refused",
+        title="A transaction continues although its token was refused",
         severity=Severity.ERROR,
         spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10, E06.FR.04, C15.FR.03, C15.FR.04, C15.FR.06",
         remedy="Stop charging at once and report it: with triggerReason Deauthorized, with Ended, or with the "
@@ -112,12 +118,19 @@ class Deauthorization2x(Topic):
         side=Side.CHARGE_POINT,
     )
 
+    def _all_free(self) -> bool:
+        """Return whether every connector that the station has reported is available."""
+        return set(self.station.topic(Evses2x).connectors.values()) == {"Available"}
+
     def may_go_on(self, answer: Frame) -> bool:
         """Return whether a refused transaction is not charging, or another token was accepted for it."""
         if answer.request.get("offline") is True and not self._evidence.has_sent_all(self.station.current):
             return True  # its end may still be waiting behind other events
         name = string(member(answer.request, "transactionInfo"), "transactionId") or ""
-        return self.charging.get(name) != "Charging" or name in self.station.topic(Authorized2x).now
+        if name in self.station.topic(Authorized2x).now:
+            return True
+        stops = (self.configuration.variable("TxCtrlr", "StopTxOnInvalidId") or "").lower() == "true"
+        return self.charging.get(name) != "Charging" and not stops
 
     @rule(
         "transaction-event.reason-mismatch",

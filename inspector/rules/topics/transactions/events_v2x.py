@@ -51,7 +51,8 @@ class TransactionEvents2x(Topic):
         DEADLINE,
         title="A transaction has events but no Started",
         severity=Severity.ERROR,
-        spec="OCPP 2.x part 2, TransactionEventRequest.eventType",
+        spec="OCPP 2.x part 2, TransactionEventRequest.eventType; queued while offline: C15.FR.02, E04.FR.01, "
+        "E04.FR.02, E08.FR.05, E08.FR.06, E11.FR.01, E12.FR.01",
         remedy="Begin each transaction with an event of type Started; send it later if the station is offline.",
         bad=_BOOT + _event("Updated", 0) + _event("Ended", 1) + "+ 5m",
         good=_BOOT + _event("Updated", 1) + _event("Started", 0) + "+ 5m",
@@ -164,7 +165,8 @@ class TransactionEvents2x(Topic):
         call("TransactionEvent"),
         title="Two different events have the same sequence number",
         severity=Severity.ERROR,
-        spec="OCPP 2.x part 2, E 1.3.2.1",
+        spec="OCPP 2.x part 2, E 1.3.2.1, E01.FR.07, E02.FR.07, E03.FR.06, E04.FR.04, E05.FR.04, E06.FR.14, E07.FR.11, "
+        "E08.FR.08, E09.FR.04, E10.FR.03",
         remedy="Increase seqNo by one with every event.",
         bad=_event("Started", 0) + _event("Updated", 0),
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
@@ -204,7 +206,8 @@ class TransactionEvents2x(Topic):
         call("TransactionEvent"),
         title="The sequence numbers of a transaction do not start with 0",
         severity=Severity.INFO,
-        spec="OCPP 2.x part 2, E 1.3.2.1",
+        spec="OCPP 2.x part 2, E 1.3.2.1, E01.FR.07, E02.FR.07, E03.FR.06, E04.FR.04, E05.FR.04, E06.FR.14, E07.FR.11, "
+        "E08.FR.08, E09.FR.04, E10.FR.03",
         remedy="Start each transaction with seqNo 0. A counter that continues over transactions is allowed, too.",
         bad=_event("Started", 4),
         good=_event("Started", 0),

@@ -112,7 +112,7 @@ class Limits21(Topic):
         call("TransactionEvent"),
         title="A limit is reached, but the transaction does not stop charging, or the limit is not reached yet",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 E16.FR.05, E16.FR.06, E16.FR.09, E16.FR.10",
+        spec="OCPP 2.1 E16.FR.05, E16.FR.06, E16.FR.09, E16.FR.10, C24.FR.04, C25.FR.26",
         remedy="When a limit is reached, suspend the transfer with SuspendedEVSE, or end the transaction where "
         "TxStopPoint has EnergyTransfer. Count maxTime from Started.",
         bad=script(_limited(maxTime=10), _told(maxTime=10), _reached(state="Charging")),
@@ -151,7 +151,7 @@ class Limits21(Topic):
     def _passed(self, event: Event, frame: Frame, limits: Payload) -> Faults:
         """Judge an event of a transaction that may charge beyond a limit."""
         name = event.transaction.transaction_id
-        register = _register(frame.payload)
+        register = register_wh(frame.payload)
         if register is not None and name not in self._register:
             self._register.note(name, register)
         state = event.info.get("chargingState", self._states.before)
@@ -212,7 +212,7 @@ class Limits21(Topic):
         text="the CSMS has set a limit for {key}, but no event has confirmed it within {wait}",
         title="A limit that the CSMS has set is not confirmed",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 C24.FR.03, C25.FR.25, E16.FR.03, F07.FR.03",
+        spec="OCPP 2.1 C24.FR.03, C24.FR.04, C25.FR.25, C25.FR.26, E16.FR.03, F07.FR.03",
         remedy="Send LimitSet with the limit in transactionInfo.transactionLimit.",
         bad=script(_SUPPORTED, _limited(maxTime=60), "+ 5m"),
         good=script(_SUPPORTED, _limited(maxTime=60), _told(maxTime=60), "+ 5m"),
@@ -287,7 +287,7 @@ class Limits21(Topic):
         self._priced.note(string(frame.payload, "transactionId") or "", None)
 
 
-def _register(payload: dict[str, Any]) -> float | None:
+def register_wh(payload: dict[str, Any]) -> float | None:
     """The last energy register in Wh of a message."""
     found = None
     if "meterValue" not in payload:

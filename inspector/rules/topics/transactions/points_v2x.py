@@ -173,7 +173,7 @@ class Points2x(Topic):
         DEADLINE,
         title="No transaction starts after an authorization, though TxStartPoint wants it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E01.FR.03",
+        spec="OCPP 2.x E01.FR.03, E01.FR.05",
         remedy="Send Started at once when the driver is authorized and TxStartPoint has Authorized.",
         bad=script(_set("TxStartPoint", "Authorized"), _AUTHORIZED, "+ 5m"),
         good=script(
@@ -199,7 +199,10 @@ class Points2x(Topic):
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:
         status = string(member(frame.payload, "idTokenInfo"), "status")
-        if "Authorized" in self._starts and status == "Accepted" and not self._transactions.open_transactions():
+        statuses = self.station.topic(Evses2x).connectors.values()
+        closes = "PowerPathClosed" in self._starts and "Occupied" in statuses and "Available" not in statuses
+        begins = "Authorized" in self._starts or closes
+        if begins and status == "Accepted" and not self._transactions.open_transactions():
             wait = self.settings.effect_timeout_s
             self.station.deadline(frame, wait, self.not_begun, frame, self._transactions.event)
 

@@ -24,6 +24,8 @@ from inspector.rules.topics.example_frames import (
 
 REFUSALS = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
 """Statuses with which a token is refused at any time and place."""
+_UNSAID = frozenset({"ChargingStateChanged", "MeterValueClock", "MeterValuePeriodic"})
+"""Triggers that do not say who has ended a transaction."""
 REFUSED_S = 60.0
 """A token that was refused more than so many seconds ago may be valid by now."""
 
@@ -160,7 +162,7 @@ class Tokens2x(Topic):
         ASIDE,
         title="The token of a transaction is authorized again before it stops that transaction",
         severity=Severity.WARNING,
-        spec="OCPP 2.x C01.FR.03, C01.FR.04, C09.FR.07, E07.FR.01",
+        spec="OCPP 2.x C01.FR.03, C01.FR.04, C06.FR.03, C09.FR.07, E07.FR.01",
         remedy="End the authorization without Authorize when the token is the one that began it.",
         bad=script(
             _BEGUN,
@@ -183,7 +185,7 @@ class Tokens2x(Topic):
         ASIDE,
         title="A stop by the driver or the car is not reported as StopAuthorized",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E07.FR.02, E15.FR.04, E15.FR.05",
+        spec="OCPP 2.x E07.FR.02, E15.FR.04, E15.FR.05; OCPP 2.1 C16.FR.07, C20.FR.01",
         remedy="Send triggerReason StopAuthorized when a token, or the car by ISO 15118, ends the authorization.",
         bad=script(_BEGUN, transaction_event("Ended", "Authorized", 1, _ENDED, idToken=_TOKEN, answer=_VALID)),
         good=script(_BEGUN, transaction_event("Ended", "StopAuthorized", 1, _ENDED, idToken=_TOKEN, answer=_VALID)),
@@ -196,6 +198,8 @@ class Tokens2x(Topic):
             return None
         by_token = event.trigger == "Authorized" and reason in (None, "Local") and one.transaction_id in self._of
         by_car = reason == "StoppedByEV"
+        own = event.token is not None and _named({"idToken": event.token}) == self._of.get(one.transaction_id)
+        by_token = by_token or (event.trigger in _UNSAID and (reason == "Local" or own))
         if not by_token and not by_car:
             return None
         text = f"{one} is stopped by {'the car' if by_car else 'a token'}, but triggerReason is {event.trigger}"
