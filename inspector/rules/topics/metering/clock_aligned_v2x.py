@@ -184,7 +184,7 @@ class ClockAligned2x(Topic):
     )
     def unsigned(self, frame: Frame) -> Faults:
         severity = self._unsigned_severity(string(frame.payload, "eventType") or "")
-        if "meterValue" not in frame.payload or severity is None:
+        if not self._signs or "meterValue" not in frame.payload or severity is None:
             return None
         samples = list(_samples(frame.payload))
         if not any(sample.get("measurand", _DEFAULT) == _DEFAULT for sample in samples):
