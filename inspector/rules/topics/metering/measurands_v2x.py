@@ -148,7 +148,7 @@ class Measurands2x(Topic):
         spec="OCPP 2.x E01.FR.09, E01.FR.17, E02.FR.09, E02.FR.21, E03.FR.07, E03.FR.11, E04.FR.05, E04.FR.11, "
         "E05.FR.05, E05.FR.08, E06.FR.11, E07.FR.08",
         remedy="Give the values at the start the context Transaction.Begin, and those at the end Transaction.End.",
-        bad=script(_CONFIGURED, started(meterValue=_sampled(_CONTEXTS["Ended"]))),
+        bad=script(_CONFIGURED, started(meterValue=_sampled("Sample.Periodic"))),
         good=script(_CONFIGURED, started(meterValue=_sampled(_CONTEXTS["Started"]))),
         versions=V2X,
         side=Side.CHARGE_POINT,
