@@ -42,6 +42,7 @@ COMMANDS = {
     "certificates": ("certificates:certificates", "Make a CA and certificates for a test bench."),
     "rules": ("rules:rules", "List the rules, or explain one of them."),
     "alerts": ("alerts:alerts", "Send alerts about a recording to webhooks and commands."),
+    "otel": ("otel:otel", "Send a recording as spans to OpenTelemetry."),
     "mcp": ("mcp:mcp", "Let an agent read a recording (Model Context Protocol on stdin and stdout)."),
 }
 

@@ -76,6 +76,12 @@ class Companions:
             load(options["alerts_file"])
             self._wanted.append(("alerts", options["alerts_file"], "--db", recording))
 
+        if options["otlp"]:
+            from inspector.cli.commands.otel import check
+
+            check(options["otlp"])
+            self._wanted.append(("otel", recording, "--to", options["otlp"]))
+
     def start(self) -> None:
         """Start them."""
         self._running = [Companion(str(arguments[0]), *arguments) for arguments in self._wanted]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from inspector.cli.following import ending, say
 from inspector.cli.options.option_types import Finite
 from inspector.errors import UnusableFile, UserMistake
 from inspector.units import quantity
@@ -59,12 +58,12 @@ def alerts(
     if only_test:
         return _test(settings.targets)
     state = state or recording.with_name(f"{recording.name}.alerts.json")
-    run = AlertRun(recording, settings, state, _say)
-    ending = _ending(with_parent)
-    _say(f"following {recording} for {quantity(len(settings.alerts), 'alert')}")
+    run = AlertRun(recording, settings, state, say)
+    stopping = ending(with_parent)
+    say(f"following {recording} for {quantity(len(settings.alerts), 'alert')}")
     waits = False
     while True:
-        last = ending.is_set()
+        last = stopping.is_set()
         try:
             run.step(time.time_ns())
             waits = False
@@ -73,27 +72,11 @@ def alerts(
             if error.path != recording:
                 raise
             if not waits:
-                _say(f"{error}; waiting for it")
+                say(f"{error}; waiting for it")
                 waits = True
         if last:
             return None
-        ending.wait(interval)
-
-
-def _ending(with_parent: bool) -> threading.Event:
-    """Return an event that is set on SIGTERM, and, as part of another command, when standard input ends."""
-    import signal
-
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    if with_parent:
-
-        def wait() -> None:
-            sys.stdin.buffer.read()
-            ending.set()
-
-        threading.Thread(target=wait, daemon=True).start()
-    return ending
+        stopping.wait(interval)
 
 
 def _test(targets: dict[str, Target]) -> int:
@@ -103,14 +86,7 @@ def _test(targets: dict[str, Target]) -> int:
     for target in targets.values():
         why = send_test(target, time.time_ns())
         failed += why is not None
-        _say(f"{target.name}: {'sent' if why is None else why}")
+        say(f"{target.name}: {'sent' if why is None else why}")
     if not targets:
         raise UserMistake("the file has no [[target]]")
     return int(failed > 0)
-
-
-def _say(line: str) -> None:
-    from inspector.escaping import visible
-
-    click.echo(f"{time.strftime('%H:%M:%S')} {visible(line)}")
-    sys.stdout.flush()

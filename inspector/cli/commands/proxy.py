@@ -173,6 +173,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     type=FILE,
     help="Send the alerts in this TOML file to webhooks and commands; see docs/alerts.md.",
 )
+@click.option("--otlp", metavar="URL", help="Send spans to this OpenTelemetry collector; see docs/metrics.md.")
 @click.option("--quiet", "-q", is_flag=True, help="Do not print connects, disconnects, refusals and new findings.")
 @click.option("--no-fast-path", is_flag=True, help="Use only mitmproxy's public hooks: slower, and without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
