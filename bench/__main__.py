@@ -2,6 +2,7 @@
 
 python -m bench                     about a quarter of an hour; writes docs/benchmarks.md
 python -m bench --quick             one short round, prints only
+python -m bench --interventions     only the cost of interventions; renews its table in docs/benchmarks.md
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import interventions
 from bench.contenders import argv
 from bench.processes import Measured, free_port, machine
 
@@ -191,6 +193,7 @@ Contenders run on asyncio's own event loop unless the table says otherwise.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round of 2 s, prints only")
+    parser.add_argument("--interventions", action="store_true", help="only the cost of interventions")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
@@ -201,6 +204,12 @@ def main() -> None:
     directs: dict[str, list[float]] = defaultdict(list)
     csms_port = free_port()
     with Measured(traffic("csms", csms_port), csms_port):
+        cost = interventions.table(csms_port, rounds, seconds)
+        if options.interventions:
+            print(cost)
+            if not options.quick:
+                PAGE.write_text(interventions.renewed(PAGE.read_text(), cost))
+            return
         for turn in range(rounds):
             one = load(csms_port, "--connections", 1, "--rate", 100, "--seconds", seconds, timeout=seconds)
             directs["p50"].append(one["p50_us"])
@@ -211,7 +220,7 @@ def main() -> None:
             for name in LASTING if not options.quick else ():
                 print(f"round {turn + 1} of {rounds}: {name} for {SUSTAINED_S:g} s", file=sys.stderr, flush=True)
                 sustain(name, csms_port, results)
-    text = table(results, {name: median(values) for name, values in directs.items()})
+    text = f"{table(results, {name: median(values) for name, values in directs.items()})}\n\n{cost}"
     print(text)
     if not options.quick:
         PAGE.write_text(page(text, rounds, seconds))

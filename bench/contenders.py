@@ -1,6 +1,6 @@
 """Starts the programs that the proxy is compared with, and the proxy without a recorder.
 
-python bench/contenders.py tcp|websockets|websockets-uvloop|relay PORT UPSTREAM_PORT
+python bench/contenders.py tcp|websockets|websockets-uvloop|relay|relay-elsewhere|relay-rule PORT UPSTREAM_PORT
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -17,6 +18,8 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from inspector.interventions.interventions import Interventions
+from inspector.interventions.rules_file import read
 from inspector.proxy import loop
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.engine import Engine
@@ -118,19 +121,42 @@ class Nowhere:
         return Summary()
 
 
-async def relay(port: int, upstream_port: int) -> None:
+NEVER = """
+[[intervention]]
+name = "never"
+match = { action = "MeterValues", payload = [{ pointer = "/connectorId", equals = 7 }] }
+do = { drop = true }
+
+[[intervention]]
+name = "elsewhere"
+match = { charge_point = "nobody" }
+do = { drop = true }
+"""
+"""Rules that never apply to the traffic; only the first one may apply to its charge points."""
+
+
+async def relay(port: int, upstream_port: int, rules: str = "") -> None:
     routing = Routing(Upstream("127.0.0.1", upstream_port))
-    engine = Engine(Settings(routing), Nowhere(), [listening_socket("127.0.0.1", port)])
+    interventions = Interventions(read(rules, Path("bench"))) if rules else None
+    settings = Settings(routing, interventions=interventions)
+    engine = Engine(settings, Nowhere(), [listening_socket("127.0.0.1", port)])
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, engine.stop)
     await engine.run(lambda: None)
 
 
 if __name__ == "__main__":
-    contenders = {"tcp": tcp, "websockets": websockets, "websockets-uvloop": websockets, "relay": relay}
+    contenders = {
+        "tcp": tcp,
+        "websockets": websockets,
+        "websockets-uvloop": websockets,
+        "relay": relay,
+        "relay-elsewhere": partial(relay, rules=f"[[{NEVER.split('[[')[2]}"),
+        "relay-rule": partial(relay, rules=NEVER),
+    }
     main = contenders[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]))
     try:
-        if sys.argv[1] == "relay":
+        if sys.argv[1].startswith("relay"):
             loop.run(main)
         elif sys.argv[1] == "websockets-uvloop":
             uvloop.run(main)

@@ -13,6 +13,7 @@ from inspector.interventions.intervention import Intervention
 from inspector.interventions.luck import Turns
 from inspector.interventions.matching import SessionRules
 from inspector.interventions.outcome import Outcome, Outgoing, outcome_of
+from inspector.interventions.plain_frames import PlainFrames
 from inspector.interventions.templates import Facts
 from inspector.interventions.turn_taking import CallTurns, Waiting
 from inspector.protocol.frame import Frame
@@ -57,6 +58,8 @@ class _Way:
     overtaken: list[Waiting] = field(default_factory=list)
     bytes_per_s: int | None = None
     free_at_s: float = 0.0
+    between: bool = True
+    """Whether the bytes so far end between two messages."""
 
 
 class EditedSession:
@@ -79,11 +82,12 @@ class EditedSession:
     ) -> None:
         """Begin; messages over `limit` bytes end the session. `recording` gets all messages in order."""
         self._charge_point_id, self.rules, self._turns = charge_point_id, rules, turns
-        self._session, self._recording = session, recording
+        self._session, self._recording, self._plain = session, recording, PlainFrames(rules)
         self._ways = {
             direction: _Way(MessageAssembler(limit, from_charge_point), CallTurns())
             for from_charge_point, direction in _SIDES.items()
         }
+        self._both = tuple(self._ways.values())
         self._numbers, self._own, self._later = count(1), count(1), count(1)
         self._recorded = 0
         self.broken: str | None = None
@@ -94,19 +98,45 @@ class EditedSession:
         """By side (True: the charge point), until when not to read from it."""
         self.held: dict[int, Held] = {}
 
-    def feed(self, from_charge_point: bool, data: bytes, now_s: float, ts_ns: int) -> None:
-        """Take bytes from one peer; `due` returns what to write."""
+    def feed(self, from_charge_point: bool, data: bytes, now_s: float, ts_ns: int) -> bool:
+        """Take bytes from one peer; `due` returns what to write.
+
+        Returns True if the bytes are to be written as they came, which takes less time: they are one frame, no rule
+        applies to it, and nothing waits.
+        """
         sender = _SIDES[from_charge_point]
-        for message in self._ways[sender].reader.feed(data):
+        way = self._ways[sender]
+        whole, messages = way.between, way.reader.feed(data)
+        way.between = not way.reader.unfinished
+        whole = whole and way.between and len(messages) == 1 and messages[0][2] is None and self._calm
+        for message in messages:
             opcode, payload, notes = message
             if opcode == TEXT:
-                self._message(sender, message, now_s, ts_ns)
+                if whole and (plain := self._plain.takes(sender, payload)) is not None:
+                    message_id, is_call = plain
+                    if is_call:
+                        way.calls.passed(message_id, now_s)
+                    else:
+                        self._ways[sender.opposite].calls.closed(message_id)
+                    self._note(sender, message)
+                    return True
+                if self._message(sender, message, now_s, ts_ns, whole):
+                    return True
                 continue
             self._note(sender, message)
             if opcode == GAP or (opcode == FAULT and "recording" in (notes or {})):
                 self.broken = str((notes or {}).get("reason"))
             elif opcode >= 0:
                 self._put(sender, Waiting(now_s, [(sender, _framed(sender, opcode, payload))]))
+        return False
+
+    @property
+    def _calm(self) -> bool:
+        """Whether nothing waits, so that a frame can be sent at once."""
+        for way in self._both:
+            if way.queue or way.overtaken or way.bytes_per_s or way.calls.must_wait(False):
+                return False
+        return True
 
     def due(self, now_s: float) -> Iterator[tuple[bool, bytes]]:
         """Return what to write now, as (whether to the charge point, bytes)."""
@@ -160,13 +190,21 @@ class EditedSession:
         self._recorded += message[0] in (TEXT, BINARY)
         self._recording.record(sender is Direction.FROM_CHARGE_POINT, [message])
 
-    def _message(self, sender: Direction, message: Message, now_s: float, ts_ns: int) -> None:
+    def _message(self, sender: Direction, message: Message, now_s: float, ts_ns: int, whole: bool) -> bool:
+        """Relay a text message as the rules say; return whether to write it as it came, which needs it `whole`."""
         _, raw, notes = message
+        if (call := self._plain.call_of(sender, raw)) is not None:
+            self._session.frame(next(self._numbers), ts_ns, ts_ns, sender.opposite, call)  # a rule is new since then
         frame = self._session.frame(next(self._numbers), ts_ns, ts_ns, sender, raw)
         if isinstance(frame.message, CallResult | CallError) and self._answers_own(sender, frame, now_s):
             self._note(sender, (TEXT, raw, {**(notes or {}), "forwarded": False, "to_proxy": True}))
-            return
+            return False
         rules = self.rules.of(frame)
+        if not rules and whole:
+            if isinstance(frame.message, Call):
+                self._ways[sender].calls.passed(frame.message_id, now_s)
+            self._note(sender, message)
+            return True
         if rules:
             facts = Facts(ts_ns, self._charge_point_id, frame.message_id, self._turns.applied().get(rules[0].name, 0))
             outcome = outcome_of(frame, rules, facts, self._between, self._new_id)
@@ -178,6 +216,7 @@ class EditedSession:
             self._ways[sender].bytes_per_s = outcome.bytes_per_s
         self.close, self.reset = outcome.close or self.close, outcome.reset or self.reset
         self._send_on(frame, outcome, notes, now_s, ts_ns)
+        return False
 
     def _answers_own(self, sender: Direction, frame: Frame, now_s: float) -> bool:
         """Note an answer; return whether its CALL was the proxy's."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -24,17 +26,18 @@ class _Place(NamedTuple):
     outer_end: int
 
 
-def parts(pointer: str) -> list[str]:
+@lru_cache(1_000)
+def parts(pointer: str) -> tuple[str, ...]:
     """Split a pointer into its parts.
 
     Raises:
         ValueError: It does not begin with a slash.
     """
     if not pointer:
-        return []
+        return ()
     if not pointer.startswith("/"):
         raise ValueError(pointer)
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
 
 
 def value_at(value: Any, pointer: str) -> Any:
@@ -88,7 +91,7 @@ def _added(text: str, container: _Place, name: str, written: str) -> str:
     return f"{text[:end]}{comma}{member}{text[end:]}"
 
 
-def _find(text: str, wanted: list[str]) -> _Place:
+def _find(text: str, wanted: Sequence[str]) -> _Place:
     start = _skip(text, 0)
     place = _Place(start, _end_of(text, start), start, _end_of(text, start))
     for part in wanted:

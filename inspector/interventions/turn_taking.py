@@ -55,6 +55,14 @@ class CallTurns:
         """Return whether the next CALL has to wait for its turn."""
         return bool(self.waiting or self._own or (own and self._open))
 
+    def passed(self, message_id: str, now_s: float) -> None:
+        """Note a CALL of the peer that went out at once."""
+        self._sent(message_id, now_s, False)
+
+    def closed(self, message_id: str) -> None:
+        """Note an answer to a CALL of the peer, while no CALL waits."""
+        self._open.pop(message_id, None)
+
     def answered(self, message_id: str, now_s: float) -> tuple[bool, list[Waiting]]:
         """Note an answer: return whether its CALL was the proxy's, and the frames whose turn has come."""
         own = self._own.pop(message_id, None) is not None

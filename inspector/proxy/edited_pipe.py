@@ -56,7 +56,9 @@ class EditedRelay:
             self._tap.feed(side, data, False)
             return
         try:
-            self._edited.feed(side, data, monotonic(), time_ns())
+            if self._edited.feed(side, data, monotonic(), time_ns()):
+                self._write(not side, data)
+                return
         except Exception:
             logger.exception("%s: an internal error in its interventions; the session ends", self._tap)
             self._edited.broken = "internal fault"

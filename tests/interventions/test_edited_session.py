@@ -32,6 +32,7 @@ class Relay:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.session = EditedSession("CP-1", found, turns, Session("ocpp1.6"), self, limit=10_000)
         self.now = 100.0
+        self.passed: list[tuple[bool, bytes]] = []
         self.peers = {True: MessageAssembler(10_000, False), False: MessageAssembler(10_000, True)}
 
     def record(self, from_charge_point: bool, messages: list[Message]) -> None:
@@ -46,13 +47,19 @@ class Relay:
         self.feed(from_charge_point, make_frame(0x80 | opcode, text.encode(), MASK if from_charge_point else None))
 
     def feed(self, from_charge_point: bool, data: bytes) -> None:
-        self.session.feed(from_charge_point, data, self.now, 0)
+        if self.session.feed(from_charge_point, data, self.now, 0):
+            self.passed.append((not from_charge_point, data))
+
+    def due(self) -> list[tuple[bool, bytes]]:
+        """Return what the proxy writes now, as (whether to the charge point, bytes)."""
+        passed, self.passed = self.passed, []
+        return [*passed, *self.session.due(self.now)]
 
     def arrived(self, at_charge_point: bool) -> list[tuple[int, str]]:
         """Return the messages that have arrived at one side since the last time, as (opcode, text)."""
         return [
             (opcode, payload.decode())
-            for to_charge_point, data in self.session.due(self.now)
+            for to_charge_point, data in self.due()
             for opcode, payload, _ in self.peers[to_charge_point].feed(data)
             if to_charge_point is at_charge_point
         ]
@@ -69,7 +76,7 @@ def test_without_a_rule_each_side_gets_what_the_other_sent_and_control_frames_to
     assert relay.arrived(False) == [(TEXT, CALL), (PING, "beat")]
     relay.says(False, ANSWER)
     relay.feed(False, make_frame(0x88, b"\x0f\xa0bye", None))
-    ((_, answer), (_, close)) = relay.session.due(relay.now)
+    ((_, answer), (_, close)) = relay.due()
     assert answer == make_frame(0x81, ANSWER.encode(), None) and close == make_frame(0x88, b"\x0f\xa0bye", None)
     assert relay.recorded == [(True, CALL, {}), (False, ANSWER, {})]
 
