@@ -47,9 +47,11 @@ from inspector.rules.topics.certificate_use.keys_v2x import CertificateKeys
 from inspector.rules.topics.certificate_use.matching_v2x import CertificateMatches
 from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
 from inspector.rules.topics.certificate_use.properties import CertificateProperties
+from inspector.rules.topics.certificate_use.roots_v2x import RootCertificates
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.customer_v2x import CustomerInformation
+from inspector.rules.topics.data_transfer import DataTransfers
 from inspector.rules.topics.der.answers_v21 import DerAnswers21
 from inspector.rules.topics.der.controls_v21 import DerControls21
 from inspector.rules.topics.der.known_v21 import KnownControls
@@ -60,6 +62,7 @@ from inspector.rules.topics.display_support_v2x import DisplaySupport
 from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.afterwards_v2x import FirmwareAfterwards
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
+from inspector.rules.topics.firmware.course_v2x import FirmwareCourse
 from inspector.rules.topics.firmware.diagnostics_v16 import Diagnostics16
 from inspector.rules.topics.firmware.logs_v2x import LogUploads
 from inspector.rules.topics.firmware.publish_v2x import PublishedFirmware
@@ -291,6 +294,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ProfilePhases21,
     StartProfiles2x,
     LocalLists,
+    DataTransfers,
     VendorData,
     Configuration16,
     Variables2x,
@@ -314,6 +318,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CertificateProperties,
     CertificateKeys,
     CertificateMatches,
+    RootCertificates,
     InstalledCertificates,
     ContradictedCertificates,
     ContractCertificates,
@@ -344,11 +349,12 @@ TOPICS: tuple[type[Topic], ...] = (
     AuthorizationAdvice,
     KnownTokens2x,
     LocalListContent2x,
-    FirmwareRestarts,
     LogUploads,
     PublishedFirmware,
     FirmwareSchedule,
+    FirmwareRestarts,
     FirmwareAfterwards,
+    FirmwareCourse,
     Authorization2x,
     Events2x,
     Monitors,

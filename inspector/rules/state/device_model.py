@@ -97,6 +97,11 @@ class DeviceModel(Topic):
         known = self.get(component, variable, instance)
         return known.value if known is not None else None
 
+    def lacks(self, component: str, variable: str) -> bool:
+        """Return whether the station has shown that it has no such variable: in an inventory, or in an answer."""
+        known = self.get(component, variable)
+        return self.whole if known is None else known.unknown is not None or (self.whole and not known.listed)
+
     def instances(self, component: str) -> Iterator[tuple[Name, Variable]]:
         """Return the known variables of all instances of a component."""
         wanted = component.lower()

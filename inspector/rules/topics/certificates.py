@@ -6,10 +6,11 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, needs
 from inspector.rules.rule import ALL, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, cp, csms, script
 
 _HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "1"}
@@ -18,6 +19,7 @@ _CHAIN = [{"certificateHashData": _HASH, "certificateType": "CSMSRootCertificate
 _INSTALLED = ("GetInstalledCertificateIds", {"certificateType": ["CSMSRootCertificate"]})
 _INSTALLED_16 = ("GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"})
 _SIGNED = csms("CertificateSigned", {"certificateChain": "-----BEGIN CERTIFICATE-----"}, {"status": "Rejected"})
+_WEEK_S = 7 * 86400.0
 _EVENTS = frozenset({"InvalidChargingStationCertificate", "InvalidChargePointCertificate"})
 _REQUESTED = ("SignChargingStationCertificate", "SignV2GCertificate", "SignV2G20Certificate", "SignCombinedCertificate")
 
@@ -43,9 +45,9 @@ def _status(status: str | None) -> str:
     return cp("GetCertificateStatus", ocsp, {"status": "Accepted", **({"ocspResult": status} if status else {})})
 
 
-def _chain_status(*hashes: dict[str, str]) -> str:
+def _chain_status(*hashes: dict[str, str], until: str = NOW) -> str:
     asked = [{"certificateHashData": _HASH, "source": "OCSP", "urls": ["http://ocsp.example"]}]
-    told = [{"certificateHashData": one, "source": "OCSP", "status": "Good", "nextUpdate": NOW} for one in hashes]
+    told = [{"certificateHashData": one, "source": "OCSP", "status": "Good", "nextUpdate": until} for one in hashes]
     return cp("GetCertificateChainStatus", {"certificateStatusRequests": asked}, {"certificateStatus": told})
 
 
@@ -56,6 +58,7 @@ class Certificates(Topic):
 
     def setup(self) -> None:
         self._algorithms: Known[tuple[str, str], str] = Known()  # hash algorithm by issuer and serial number
+        self._until: Known[Any, tuple[float, float]] = Known()  # nextUpdate of each status, and when it came
         self._deleted: Known[tuple[str | None, ...], None] = Known()
         self._requested: Known[int, None] = Known()  # the requestIds of SignCertificate
         self._rejected = False  # whether the last signed certificate was rejected and no trigger has come since
@@ -116,7 +119,47 @@ class Certificates(Topic):
         for index, entry in enumerate(elements(frame.request, "certificateStatusRequests")):
             if _hash(entry) not in told:
                 return Fault(f"no status of requested certificate {index + 1}", "/2/certificateStatus", key=str(index))
+        wanted = {_hash(entry) for entry in elements(frame.request, "certificateStatusRequests")}
+        for index, entry in enumerate(elements(frame.payload, "certificateStatus")):
+            if _hash(entry) not in wanted:
+                return Fault("the status of a certificate that was not requested", f"/2/certificateStatus/{index}")
         return None
+
+    @rule(
+        "certificate.chain-status-again",
+        call("GetCertificateChainStatus"),
+        title="The status of a certificate is requested again although the last one is still valid",
+        severity=Severity.INFO,
+        spec="OCPP 2.1 M07.FR.09, M07.FR.10",
+        remedy="Keep the status of a certificate until nextUpdate, for a week at most, and do not ask for it before.",
+        bad=script(_chain_status(_HASH, until="2026-01-02T12:00:00Z"), "+ 1h", _chain_status(_HASH)),
+        good=script(_chain_status(_HASH), "+ 1h", _chain_status(_HASH)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._until,
+    )
+    def chain_status_again(self, frame: Frame) -> Faults:
+        asked = elements(frame.payload, "certificateStatusRequests")
+        if not asked or not self.station.topic(Observation).timed:
+            return None
+        for entry in asked:
+            known = self._until.get(_hash(entry))
+            end = min(known[0], known[1] + _WEEK_S) if known is not None else 0
+            if frame.ts_ns / 1e9 + self.settings.clock_skew_s >= end:
+                return None
+        return Fault("each of these certificates has a status whose nextUpdate has not come", "/3")
+
+    @track(result("GetCertificateChainStatus"), versions=V21)
+    def chain_told(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "certificateStatus"):
+            until = seconds(string(entry, "nextUpdate"))
+            if until is not None and entry.get("status") == "Good":
+                self._until.note(_hash(entry), (until, frame.ts_ns / 1e9))
+        self.station.refresh_listeners()
+
+    @track(call("BootNotification"), versions=V21)
+    def restarted(self, frame: Frame) -> None:
+        self._until.clear()  # they may be kept in memory only
 
     @rule(
         "certificate.delete-algorithm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, member, string
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
@@ -26,7 +26,9 @@ def _list(version: int, *tokens: dict[str, str]) -> str:
     return csms("SendLocalList", {"versionNumber": version, "updateType": "Full", **listed})
 
 
-_TOLD = cp("NotifyCustomerInformation", {"requestId": 7, "data": "none", "seqNo": 0, "generatedAt": NOW})
+_PART = {"requestId": 7, "data": "none", "seqNo": 0, "generatedAt": NOW}
+_TOLD = cp("NotifyCustomerInformation", _PART)
+_FIRST = cp("NotifyCustomerInformation", {**_PART, "tbc": True})
 
 
 def _cleared(topic: CustomerInformation, frame: Frame) -> str | None:
@@ -49,6 +51,7 @@ class CustomerInformation(Topic):
 
     def setup(self) -> None:
         self.listed: Known[str, None] = Known()
+        self._only_cleared: Known[int, None] = Known()  # requests to delete without a report
 
     @rule(
         "customer.reference",
@@ -97,6 +100,36 @@ class CustomerInformation(Topic):
             return Fault("report and clear are both false", "/3")
         accepted = frame.payload.get("status") == "Accepted"
         return Fault("Accepted, but report and clear are both false", "/2/status") if accepted else None
+
+    @rule(
+        "customer.several-parts",
+        call("NotifyCustomerInformation"),
+        title="The deletion of customer information is reported in more than one message",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N10.FR.06",
+        remedy="Where only clear was true, send one NotifyCustomerInformation that says that the data was cleared.",
+        bad=script(_asked("Accepted", customerIdentifier="C", report=False, clear=True), _FIRST),
+        good=script(_asked("Accepted", customerIdentifier="C", report=False, clear=True), _TOLD),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._only_cleared,
+    )
+    def several_parts(self, frame: Frame) -> Faults:
+        number = integer(frame.payload, "requestId")
+        if number is None or number not in self._only_cleared or frame.payload.get("tbc") is not True:
+            return None
+        self._only_cleared.pop(number)
+        return Fault("tbc is true, but one message has to say that the data was cleared", "/3/tbc", key=str(number))
+
+    @track(result("CustomerInformation"))
+    def clearing(self, frame: Frame) -> None:
+        number = integer(frame.request, "requestId")
+        if number is None or frame.payload.get("status") != "Accepted":
+            return
+        self._only_cleared.pop(number, None)
+        if frame.request.get("clear") is True and frame.request.get("report") is False:
+            self._only_cleared.note(number, None)
+        self.station.refresh_listeners()
 
     list_kept = Promise(
         "customer.list-kept",

@@ -140,9 +140,11 @@ class ContradictedCertificates(Topic):
     )
     def too_many(self, frame: Frame) -> Faults:
         text, kind = _digest(frame), string(frame.request, "certificateType") or ""
-        if frame.payload.get("status") != "Accepted" or text in self._texts:
+        accepted = frame.payload.get("status") == "Accepted"
+        if frame.payload.get("status") not in ("Accepted", "Failed") or text in self._texts:
             return None
-        self._texts.note(text, frame.mono_ns)
+        if accepted:
+            self._texts.note(text, frame.mono_ns)
         known = self._device.get("SecurityCtrlr", "CertificateEntries")
         most = integer(known.characteristics or {}, "maxLimit") if known is not None else None
         if known is None or most is None or not (known.value or "").isdigit() or len(known.value or "") > 6:
@@ -150,8 +152,11 @@ class ContradictedCertificates(Topic):
         if self._deleted_ns >= known.seen_ns or (kind == "CSMSRootCertificate" and self._replaces()):
             return None
         count = int(known.value or "") + sum(at_ns > known.seen_ns for at_ns in self._texts.values())
+        count += not accepted
         if count <= most:
             return None
+        if not accepted:
+            return Fault(f"Failed; expected Rejected, as maxLimit is {most}", "/2/status", key="failed")
         return Fault(f"with this one {count} certificates are installed; maxLimit is {most}", "/2/status")
 
     def _replaces(self) -> bool:

@@ -49,7 +49,7 @@ class FirmwareAfterwards(Topic):
     @rule(
         "firmware.certificate-after-all",
         call("SecurityEventNotification"),
-        title="A firmware update was accepted although its signing certificate is invalid",
+        title="A firmware update was not answered with InvalidCertificate although its signing certificate is invalid",
         severity=Severity.WARNING,
         spec="OCPP 2.x L01.FR.21, L01.FR.22",
         remedy="Check the signing certificate before you answer, and answer InvalidCertificate if it is invalid.",
@@ -67,14 +67,15 @@ class FirmwareAfterwards(Topic):
             return None  # it is about an earlier update
         self._accepted = None
         number = integer(accepted.request, "requestId")
-        return Fault(f"{_EVENT}, but update {number} was accepted", "/3/type", key=str(number))
+        text = f"{_EVENT}, but update {number} was answered with {accepted.payload.get('status')}"
+        return Fault(text, "/3/type", key=str(number))
 
     @track(result("UpdateFirmware"))
     def answered(self, frame: Frame) -> None:
         signed = "signingCertificate" in member(frame.request, "firmware")
         status = str(frame.payload.get("status"))
         if signed or status == "InvalidCertificate":
-            self._accepted = frame if status.startswith("Accepted") else None
+            self._accepted = frame if status.startswith("Accepted") or status == "Rejected" else None
         if status.startswith("Accepted"):
             self._ready.clear()
 
@@ -91,10 +92,10 @@ class FirmwareAfterwards(Topic):
         side=Side.CHARGE_POINT,
     )
     def late(self, moment: Moment, number: int, frame: Frame) -> Faults:
-        if self._ready.get(number) is not frame:
-            return None
+        if self._ready.get(number) is not frame or (self._busy() and self.session in self.station.sessions):
+            return None  # an end of a transaction sets the next deadline
         del self._ready[number]
-        if self.session not in self.station.sessions or self._busy():
+        if self.session not in self.station.sessions:
             return None
         text = f"update {number} is at {frame.payload.get('status')}, and no car is charging"
         return Fault(f"{text}, but it is not installed within {duration(_SOON_S)}", "/3/status", frame=frame)
@@ -116,9 +117,19 @@ class FirmwareAfterwards(Topic):
         if status == "InstallScheduled" and number in self._ready and not self._busy():
             return  # nothing is there to wait for
         self._ready.pop(number, None)
-        if status != ("SignatureVerified" if signed else "Downloaded"):
-            return
-        begins = self._schedule.planned(update.asked.payload, "installDateTime")
-        if begins is None or begins <= frame.ts_ns / 1e9:
+        if status in ("SignatureVerified" if signed else "Downloaded", "InstallScheduled"):
+            begins = self._schedule.planned(update.asked.payload, "installDateTime")
+            waits = max((begins or 0) - frame.ts_ns / 1e9, 0)
             self._ready[number] = frame
-            self.station.deadline(frame, _SOON_S, self.late, number, frame)
+            self.station.deadline(frame, waits + _SOON_S, self.late, number, frame)
+        self.station.refresh_listeners()
+
+    @track(call("TransactionEvent"), dormant=lambda topic: not topic._ready, plain=False)
+    def ended(self, frame: Frame) -> None:
+        if frame.payload.get("eventType") != "Ended":
+            return
+        for number, ready in self._ready.items():
+            update = self._schedule.updates.get(number)
+            begins = self._schedule.planned(update.asked.payload, "installDateTime") if update is not None else None
+            waits = max((begins or 0) - frame.ts_ns / 1e9, 0)
+            self.station.deadline(frame, waits + _SOON_S, self.late, number, ready)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.fields import seconds, string
+from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Promise, found, needs
+from inspector.rules.kit import Known, Promise, found, needs
 from inspector.rules.rule import ALL, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, cp, csms, script
@@ -57,6 +57,8 @@ def _owed(topic: FirmwareAnswers, frame: Frame) -> str | None:
     old = topic.session.version is OcppVersion.V16
     if kind is None or (old and (kind == "FirmwareUpdated" or not (frame.action or "").startswith("Signed"))):
         return None
+    if frame.call is not None and frame.call.frame_id in topic.repeated:
+        return None
     sent_ns = topic.events_ns.get(kind)
     recent = sent_ns is not None and frame.mono_ns - sent_ns < topic.settings.effect_timeout_s * 1e9
     return None if recent else kind
@@ -67,6 +69,7 @@ class FirmwareAnswers(Topic):
 
     Attributes:
         events_ns: for each type of security event, the monotonic time when it was last sent.
+        repeated: the frames of statuses that only repeat the last status of their update.
     """
 
     scope = "station"
@@ -77,6 +80,8 @@ class FirmwareAnswers(Topic):
         self._idle_expected = False
         self._last_status: str | None = None  # the last status of a firmware update since the last restart
         self._status_asked = False
+        self.repeated: Known[int, None] = Known()
+        self._told: Known[int | None, str] = Known()  # the last status of each update, by requestId
 
     @rule(
         "log.filename-missing",
@@ -218,9 +223,23 @@ class FirmwareAnswers(Topic):
             return None
         if last == "Installed" and status == "Installed":
             return Fault("the firmware is installed; expected Idle", "/3/status", key="installed")
-        if status == "Idle" and last in _RUNNING:
-            return Fault(f"the status is Idle; the last one was {last}", "/3/status", key="running")
+        plain = self.session.version is OcppVersion.V16 and frame.action == _STATUSES[0]
+        if status == "Idle" and last != "Installed" and (last in _RUNNING or not plain):
+            return Fault(f"the status is Idle; the last one was {last[:30]}", "/3/status", key="running")
         return None
+
+    @track(call(*_STATUSES))
+    def told(self, frame: Frame) -> None:
+        number, status = integer(frame.payload, "requestId"), string(frame.payload, "status")
+        if status is None or status == "Idle":
+            return
+        if number is not None and self._told.get(number) == status:
+            self.repeated.note(frame.frame_id, None)
+        self._told.note(number, status)
+
+    @track(result(*_UPDATES))
+    def asked_again(self, frame: Frame) -> None:
+        self._told.pop(integer(frame.request, "requestId"), None)
 
     @track(result("TriggerMessage", "ExtendedTriggerMessage"))
     def status_triggered(self, frame: Frame) -> None:
@@ -229,7 +248,8 @@ class FirmwareAnswers(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._last_status = None
+        if self._last_status != "Installed":
+            self._last_status = None  # the update may have ended with the restart
 
     @track(result("GetLog"))
     def log_promised(self, frame: Frame) -> None:

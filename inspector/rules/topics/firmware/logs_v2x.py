@@ -171,7 +171,7 @@ class LogUploads(Topic):
     @rule(
         "log.not-canceled",
         result("GetLog"),
-        title="A log is accepted during the upload of another one, but that one is not called canceled",
+        title="A log is requested during the upload of another one, but the answer does not cancel that one",
         severity=Severity.INFO,
         spec="OCPP 2.x N01.FR.12",
         remedy="Cancel the running upload and answer AcceptedCanceled.",
@@ -182,18 +182,20 @@ class LogUploads(Topic):
     )
     def not_canceled(self, frame: Frame) -> Faults:
         number = integer(frame.request, "requestId")
-        if frame.payload.get("status") != "Accepted" or self._uploading is None:
+        status = frame.payload.get("status")
+        if status not in ("Accepted", "Rejected") or self._uploading is None:
             return None
         before, life = self._uploading
-        if before == number or life != self._life():
+        if before == number or life[0] != self._evidence.boots:
             return None
-        return Fault(f"log {before} is being uploaded; expected AcceptedCanceled", "/2/status")
+        return Fault(f"{status}, but log {before} is being uploaded; expected AcceptedCanceled", "/2/status")
 
     @track(result("GetLog"))
     def accepted(self, frame: Frame) -> None:
         number = integer(frame.request, "requestId")
         if number is not None and str(frame.payload.get("status")).startswith("Accepted"):
             self._begun.note(number, self._life())
+            self._uploading = (number, self._life())  # it may be assembled first
             self.station.refresh_listeners()
 
     @track(call("LogStatusNotification"))

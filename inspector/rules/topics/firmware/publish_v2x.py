@@ -27,6 +27,9 @@ _NEXT: dict[str | None, frozenset[str]] = {
     "Published": _DOWNLOADS | {"PublishFailed"},
 }
 """Which status may follow which; None is the request. What has failed may be tried again."""
+_GOES_ON = frozenset({"Downloaded", "ChecksumVerified"})
+_SOON_S = 600.0
+"""No check of a checksum and no publication takes longer."""
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
 _SUM = "0123456789abcdef" * 2
 _ASKED = csms("PublishFirmware", {"location": "ftp://f.example/f", "checksum": _SUM, "requestId": 7})
@@ -55,6 +58,7 @@ class PublishedFirmware(Topic):
         self._checksums: Known[int, str] = Known()  # of the accepted requests, by requestId
         self._published: Known[str, None] = Known()
         self._removed: Known[str, None] = Known()
+        self._failed: Known[str, str] = Known()  # the failure with which each publication has ended
         self._progress: Known[int, tuple[str | None, tuple[int, int]]] = Known()  # status and life, by requestId
         self._last: str | None = None
         self._triggered = False
@@ -149,6 +153,33 @@ class PublishedFirmware(Topic):
             return Fault(f"the status is Idle; the last one was {last[:20]}", "/3/status", key="running")
         return None
 
+    unfinished = Promise(
+        "firmware.publish-unfinished",
+        _STATUS,
+        promised=lambda topic, frame: (
+            integer(frame.request, "requestId") if frame.request.get("status") in _GOES_ON else None
+        ),
+        kept_by=(*call(_STATUS), *result("PublishFirmware")),
+        keeps=lambda topic, frame: topic.settled(frame),
+        early=False,
+        seconds=lambda topic: max(_SOON_S, topic.settings.effect_timeout_s),
+        text="the publication of request {key} reported nothing more within {wait}",
+        title="The publication of firmware never reports its end",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L03.FR.01, L03.FR.07, L03.FR.08, L03.FR.09",
+        remedy="Send ChecksumVerified or InvalidChecksum after the download, then Published or PublishFailed.",
+        bad=script(*_PUBLISHED[:-1], "+ 15m"),
+        good=script(*_PUBLISHED, "+ 15m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+
+    def settled(self, frame: Frame) -> int | list[int] | None:
+        """Return the requests that need not report more after this frame; a new one may replace all before it."""
+        if frame.call is None:
+            return integer(frame.payload, "requestId")
+        return list(self._progress) if frame.payload.get("status") == "Accepted" else None
+
     @track(result("TriggerMessage"))
     def triggered(self, frame: Frame) -> None:
         wanted = frame.request.get("requestedMessage") == _STATUS
@@ -156,15 +187,17 @@ class PublishedFirmware(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._last = None
+        if self._last != "Published":
+            self._last = None
 
     @rule(
         "firmware.unpublish",
         result("UnpublishFirmware"),
         title="The answer to UnpublishFirmware contradicts which firmware is published",
         severity=Severity.WARNING,
-        spec="OCPP 2.x L04.FR.01, L04.FR.02, L04.FR.03",
-        remedy="Answer Unpublished for firmware that is published, NoFirmware where none is.",
+        spec="OCPP 2.x L04.FR.01, L04.FR.02, L04.FR.03, L04.FR.04",
+        remedy="Answer Unpublished for firmware that is published, NoFirmware where none is, and DownloadOngoing, "
+        "which keeps it published, while a charging station downloads it.",
         bad=script(*_PUBLISHED, _unpublished("NoFirmware")),
         good=script(*_PUBLISHED, _unpublished("Unpublished")),
         versions=V2X,
@@ -173,11 +206,14 @@ class PublishedFirmware(Topic):
     def unpublish(self, frame: Frame) -> Faults:
         checksum, status = (string(frame.request, "checksum") or "").lower(), string(frame.payload, "status")
         known, removed = checksum in self._published, checksum in self._removed
+        failed = self._failed.get(checksum)
         if status == "Unpublished":
             self._published.pop(checksum, None)
             self._removed.note(checksum, None)
             if removed:
                 return Fault("Unpublished, but this firmware was unpublished before", "/2/status", key="again")
+            if failed is not None and not known:
+                return Fault(f"Unpublished, but its publication ended with {failed}", "/2/status", key="failed")
         elif status == "NoFirmware":
             self._published.pop(checksum, None)
             if known:
@@ -198,5 +234,11 @@ class PublishedFirmware(Topic):
     def published(self, frame: Frame) -> None:
         number = integer(frame.payload, "requestId")
         checksum = self._checksums.get(number) if number is not None else None
-        if checksum is not None and frame.payload.get("status") == "Published":
+        status = string(frame.payload, "status")
+        if checksum is None or status is None:
+            return
+        self._failed.pop(checksum, None)
+        if status == "Published":
             self._published.note(checksum, None)
+        elif status in ("PublishFailed", "InvalidChecksum", "DownloadFailed"):
+            self._failed.note(checksum, status)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
-from inspector.rules.fields import string
+from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started, status_2x, transaction_event
+from inspector.rules.topics.firmware.schedule_v2x import FirmwareSchedule
 
 _BEFORE = frozenset({"Downloaded", "SignatureVerified", "InstallScheduled"})
 _ALLOW = "AllowNewSessionsPendingFirmwareUpdate"
@@ -44,10 +46,17 @@ class FirmwareRestarts(Topic):
         self._status: str | None = None
         self._restarted_at: str | None = None  # the status of the update that its own restart has interrupted
         self._waits: Frame | None = None  # the latest InstallScheduled that forbids new transactions
+        self._schedule = self.station.topic(FirmwareSchedule)
+        self._model = self.station.topic(DeviceModel)
         self._evses = self.station.topic(Evses2x)
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
+
+    def _forbidden(self) -> bool:
+        """Whether no transaction may start while an update waits for the others to end."""
+        allowed = self._configuration.variable("ChargingStation", _ALLOW)
+        return allowed.lower() == "false" if allowed is not None else self._model.lacks("ChargingStation", _ALLOW)
 
     def _ongoing(self) -> str | None:
         """Return a transaction that is certainly going on."""
@@ -115,12 +124,12 @@ class FirmwareRestarts(Topic):
     def new_transaction(self, frame: Frame) -> Faults:
         if frame.request.get("eventType") != "Started" or frame.request.get("offline") is True:
             return None
-        if self._status != "InstallScheduled" or self._configuration.variable("ChargingStation", _ALLOW) != "false":
+        if self._status != "InstallScheduled" or self._waits is None or not self._forbidden():
             return None
         others = [one for one in self._transactions.open_transactions() if one.connection == self._evidence.connections]
         if len(others) < 2 or not self._evidence.has_sent_all(self.session):
             return None
-        return Fault(f"a transaction has started; the update waits, and {_ALLOW} is false", "/3", frame=frame.call)
+        return Fault(f"a transaction has started; the update waits, and {_ALLOW} is not true", "/3", frame=frame.call)
 
     @rule(
         "firmware.evse-available",
@@ -144,24 +153,33 @@ class FirmwareRestarts(Topic):
     def evse_available(self, moment: Moment, frame: Frame) -> Faults:
         if self._waits is not frame or self._status != "InstallScheduled":
             return None
-        if self.session not in self.station.sessions or self._ongoing() is None:
+        if self.session not in self.station.sessions:
             return None
         for evse in sorted({place for place, _ in self._evses.connectors}):
             if self._evses.status_of_evse(evse) == {"Available"} and not self._transactions.open_on(evse):
-                text = f"EVSE {evse} is still available; the update waits, and {_ALLOW} is false"
+                text = f"EVSE {evse} is still available; the update waits, and {_ALLOW} is not true"
                 return Fault(text, "/3/status", frame=frame, key=str(evse))
         return None
 
     @track(call("FirmwareStatusNotification"))
     def reported(self, frame: Frame) -> None:
-        forbidden = self._configuration.variable("ChargingStation", _ALLOW) == "false"
-        if frame.payload.get("status") == "InstallScheduled" and forbidden:
-            self._waits = frame
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, frame)
+        self._waits = None
+        if frame.payload.get("status") == "InstallScheduled" and self._forbidden():
+            update = self._schedule.updates.get(integer(frame.payload, "requestId") or 0)
+            begins = self._schedule.planned(update.asked.payload, "installDateTime") if update is not None else None
+            later = begins is not None and (not self._evidence.timed or begins > frame.ts_ns / 1e9)
+            if not later and self._transactions.open_transactions():
+                self._waits = frame
+                self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, frame)
         self.station.refresh_listeners()
+
+    @track(call("StatusNotification"), dormant=lambda topic: topic._waits is None)
+    def became(self, frame: Frame) -> None:
+        if self._waits is not None and frame.payload.get("connectorStatus") == "Available":
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, self._waits)
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
         own = frame.payload.get("reason") == "FirmwareUpdate"
-        self._restarted_at, self._status = self._status if own else None, None
+        self._restarted_at, self._status, self._waits = self._status if own else None, None, None
         self.station.refresh_listeners()

@@ -247,7 +247,7 @@ class FirmwareSchedule(Topic):
         if frame.payload.get("status") != "Accepted" or self._latest is None or self._latest[0] == number:
             return None
         before, status, life = self._latest
-        if status not in _BUSY or life != self._life():
+        if status not in _BUSY or life[0] != self._evidence.boots:
             return None
         return Fault(f"update {before} is at {status}; expected AcceptedCanceled", "/2/status")
 

@@ -13,6 +13,7 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
 from inspector.rules.rule import OPENED, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import joined
@@ -93,6 +94,7 @@ class Firmware(Topic):
         self._triggered_ns: dict[str, int] = {}  # monotonic time of the last trigger, by requestedMessage
         self._watched_ns: int | None = None  # monotonic time after which messages cannot be due to a missed trigger
         self._requests: dict[str, dict[int, None]] = {"Firmware": {}, "Log": {}}  # requestIds, oldest first
+        self._refused: dict[str, Known[int, str]] = {"Firmware": Known(), "Log": Known()}  # the answers, by requestId
         self._evidence = self.station.topic(Observation)
 
     @track(OPENED)
@@ -145,7 +147,7 @@ class Firmware(Topic):
         title="A status does not name the request that it is about",
         severity=Severity.ERROR,
         spec="L01.FR.10, L01.FR.20, L02.FR.06, L02.FR.14 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 "
-        "(1.6 whitepaper N01.FR.12), F06.FR.15",
+        "(1.6 whitepaper N01.FR.12), F06.FR.15; 2.x L01.FR.22, N01.FR.05",
         remedy="Repeat the requestId of the request in each status; only Idle may have none.",
         bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},
         good={"1.6": _SIGNED % ',"requestId":7', "2x": _status("Downloading")["2x"]},
@@ -162,6 +164,10 @@ class Firmware(Topic):
         known = self._requests["Log" if frame.action == "LogStatusNotification" else "Firmware"]
         if type(request) is not int or request in known or self._evidence.seen_since is None:
             return None
+        refused = self._refused["Log" if frame.action == "LogStatusNotification" else "Firmware"].get(request)
+        if refused is not None and status != "Idle":
+            text = f"the status is {status[:30]}, but request {request} was answered with {refused[:30]}"
+            return Fault(text, "/3/requestId", key=str(request))
         if not known and status != "Idle":
             return None  # the update may have been requested before the boot
         return Fault(f"requestId {request} does not belong to any request", "/3/requestId", key=str(request))
@@ -201,6 +207,17 @@ class Firmware(Topic):
     def log_answered(self, frame: Frame) -> None:
         if str(frame.payload.get("status")).startswith("Accepted"):
             self._remember("Log", integer(frame.request, "requestId"))
+
+    @track(result(*_UPDATES, "GetLog"))
+    def refused(self, frame: Frame) -> None:
+        number, status = integer(frame.request, "requestId"), string(frame.payload, "status")
+        known = self._refused["Log" if frame.action == "GetLog" else "Firmware"]
+        if number is None or status is None:
+            return
+        if status.startswith("Accepted"):
+            known.pop(number, None)
+        elif number not in self._requests["Log" if frame.action == "GetLog" else "Firmware"]:
+            known.note(number, status)
 
     def _life(self) -> tuple[int, int]:
         return self._evidence.boots, self._evidence.connections
