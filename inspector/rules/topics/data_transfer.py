@@ -83,7 +83,7 @@ class DataTransfers(Topic):
     )
     def contradicted(self, frame: Frame) -> Faults:
         vendor, message = string(frame.request, "vendorId"), string(frame.request, "messageId")
-        status = frame.payload.get("status")
+        status = string(frame.payload, "status")
         if vendor is None or frame.call is None or status not in _REFUSED:
             return None
         asker, name = frame.call.direction, vendor.lower()

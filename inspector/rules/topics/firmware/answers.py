@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Known, Promise, found, needs
+from inspector.rules.kit import Promise, found, needs
 from inspector.rules.rule import ALL, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, cp, csms, script
@@ -57,7 +57,7 @@ def _owed(topic: FirmwareAnswers, frame: Frame) -> str | None:
     old = topic.session.version is OcppVersion.V16
     if kind is None or (old and (kind == "FirmwareUpdated" or not (frame.action or "").startswith("Signed"))):
         return None
-    if frame.call is not None and frame.call.frame_id in topic.repeated:
+    if frame.call is not None and frame.call.frame_id == topic.repeated:
         return None
     sent_ns = topic.events_ns.get(kind)
     recent = sent_ns is not None and frame.mono_ns - sent_ns < topic.settings.effect_timeout_s * 1e9
@@ -69,7 +69,7 @@ class FirmwareAnswers(Topic):
 
     Attributes:
         events_ns: for each type of security event, the monotonic time when it was last sent.
-        repeated: the frames of statuses that only repeat the last status of their update.
+        repeated: the frame of the latest status that only repeats the status before.
     """
 
     scope = "station"
@@ -80,8 +80,8 @@ class FirmwareAnswers(Topic):
         self._idle_expected = False
         self._last_status: str | None = None  # the last status of a firmware update since the last restart
         self._status_asked = False
-        self.repeated: Known[int, None] = Known()
-        self._told: Known[int | None, str] = Known()  # the last status of each update, by requestId
+        self.repeated: int | None = None
+        self._told: tuple[int, str] | None = None  # requestId and status that were sent last
 
     @rule(
         "log.filename-missing",
@@ -233,13 +233,13 @@ class FirmwareAnswers(Topic):
         number, status = integer(frame.payload, "requestId"), string(frame.payload, "status")
         if status is None or status == "Idle":
             return
-        if number is not None and self._told.get(number) == status:
-            self.repeated.note(frame.frame_id, None)
-        self._told.note(number, status)
+        if number is not None and self._told == (number, status):
+            self.repeated = frame.frame_id
+        self._told = (number, status) if number is not None else None
 
     @track(result(*_UPDATES))
     def asked_again(self, frame: Frame) -> None:
-        self._told.pop(integer(frame.request, "requestId"), None)
+        self._told = None
 
     @track(result("TriggerMessage", "ExtendedTriggerMessage"))
     def status_triggered(self, frame: Frame) -> None:

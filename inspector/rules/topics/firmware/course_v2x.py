@@ -12,6 +12,7 @@ from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, NOW, cp, csms, script, started, transaction_event
+from inspector.rules.topics.firmware.schedule_v2x import FirmwareSchedule
 
 _LONG_S = 2 * 3600.0
 """No step of a download or of an installation takes longer."""
@@ -42,6 +43,7 @@ class FirmwareCourse(Topic):
         self._begun: Known[int, None] = Known()  # updates that were downloading or installing
         self._canceled: Known[int, int] = Known()  # by requestId: the update that has canceled it
         self._interrupted: Known[str, None] = Known()  # transactions that went on when the station restarted
+        self._schedule = self.station.topic(FirmwareSchedule)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
 
@@ -81,7 +83,9 @@ class FirmwareCourse(Topic):
         """Return the requestId of the update that must report more after this answer; None for none."""
         if answer.action == "FirmwareStatusNotification":
             number = integer(answer.request, "requestId")
-            if number is None or answer.request.get("status") not in _STEPS or number in self._canceled:
+            if number not in self._schedule.updates or number is None or number in self._canceled:
+                return None
+            if string(answer.request, "status") not in _STEPS:
                 return None
             self._begun.note(number, None)
             return number

@@ -157,7 +157,7 @@ class PublishedFirmware(Topic):
         "firmware.publish-unfinished",
         _STATUS,
         promised=lambda topic, frame: (
-            integer(frame.request, "requestId") if frame.request.get("status") in _GOES_ON else None
+            integer(frame.request, "requestId") if string(frame.request, "status") in _GOES_ON else None
         ),
         kept_by=(*call(_STATUS), *result("PublishFirmware")),
         keeps=lambda topic, frame: topic.settled(frame),
