@@ -31,6 +31,8 @@ CAPTURE = "capture"
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by", "relay")
 EDITED = "edited"
 """The fact `relay` of a session that rules may change: its peers may have seen different frames."""
+TAKEN_OVER = "taken-over"
+"""The kind of an event from which on rules may change a session, although it began without them; see EDITED."""
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
 INTERVENTION = "intervention"
 """The kind that a FRAMING event has if interventions applied to the frame, or made it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.browse.interventions import in_words
-from inspector.records import EDITED, INTERVENTION
+from inspector.records import EDITED, INTERVENTION, TAKEN_OVER
 from inspector.store.rows import Session
 from inspector.units import UNTIMED_NS
 
@@ -263,6 +263,10 @@ def event_line(kind: str, detail: Any) -> str:
         return _capture(detail)
     if kind == INTERVENTION:
         return in_words(detail)
+    if kind == "not-sent":
+        return f"the held {detail.get('what') or 'frame'}, by hand"
+    if kind == TAKEN_OVER:
+        return "interventions may change the session from here on"
     if kind == "sent":
         return f"the delayed {detail.get('what') or 'frame'}"
     if kind == "unreachable":

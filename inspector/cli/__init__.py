@@ -22,6 +22,7 @@ COMMANDS = {
     # name: (module and attribute in inspector.cli.commands, first line of its help)
     "demo": ("demo:demo", "Record three charging sessions and show them."),
     "proxy": ("proxy:proxy", "Relay charge points to a CSMS and record every frame."),
+    "control": ("control:control", "Change rules, release held frames and send frames in a running proxy."),
     "browse": ("browse:browse", "Show a recording in the web browser, also while it grows."),
     "csms": ("csms:csms", "Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port."),
     "simulator": ("simulator:simulator", "Serve a page that turns a browser into a charge point."),

@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from inspector.interventions.intervention import Intervention
 from inspector.interventions.luck import Turns
 from inspector.interventions.matching import SessionRules
 from inspector.interventions.outcome import Outcome, Outgoing, outcome_of
 from inspector.interventions.plain_frames import PlainFrames
+from inspector.interventions.session_parts import BY_HAND, NOT_SENT, SENT, Answered, Held, Recording, Way
 from inspector.interventions.templates import Facts
 from inspector.interventions.turn_taking import CallTurns, Waiting
 from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult
 from inspector.protocol.session import Session
-from inspector.protocol.vocabulary import Direction
+from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.websocket.frames import make_frame
 from inspector.websocket.messages import BINARY, CLOSE, FAULT, GAP, TEXT, Message, MessageAssembler
 
-
-class Recording(Protocol):
-    """The part of a session's recording that is used here."""
-
-    def record(self, from_charge_point: bool, messages: list[Message], /) -> None:
-        """Record messages with the current time, with the notes of `inspector.records.FrameRecord`."""
-
-    def event(self, kind: str, detail: dict[str, Any], /) -> None:
-        """Record an event of the session."""
-
-
-SENT = "sent"
-"""The event of a frame that was recorded before it was sent; `later` is the number in the frame's notes."""
 _FINAL = 0x80
 _SIDES = {True: Direction.FROM_CHARGE_POINT, False: Direction.FROM_CSMS}
-
-
-@dataclass(slots=True)
-class Held:
-    """A frame that waits for somebody to release it; `waiting.due_s` is when it goes on by itself."""
-
-    frame: Frame
-    waiting: Waiting
-
-
-@dataclass(slots=True)
-class _Way:
-    """One direction of the session."""
-
-    reader: MessageAssembler
-    calls: CallTurns
-    queue: deque[Waiting] = field(default_factory=deque)
-    overtaken: list[Waiting] = field(default_factory=list)
-    bytes_per_s: int | None = None
-    free_at_s: float = 0.0
-    between: bool = True
-    """Whether the bytes so far end between two messages."""
 
 
 class EditedSession:
@@ -77,15 +42,13 @@ class EditedSession:
         turns: Turns,
         session: Session,
         recording: Recording,
-        *,
-        limit: int,
+        readers: dict[bool, MessageAssembler],
     ) -> None:
-        """Begin; messages over `limit` bytes end the session. `recording` gets all messages in order."""
+        """Begin. `recording` gets all messages in order; `readers` are at the border of two messages."""
         self._charge_point_id, self.rules, self._turns = charge_point_id, rules, turns
         self._session, self._recording, self._plain = session, recording, PlainFrames(rules)
         self._ways = {
-            direction: _Way(MessageAssembler(limit, from_charge_point), CallTurns())
-            for from_charge_point, direction in _SIDES.items()
+            direction: Way(readers[from_charge_point], CallTurns()) for from_charge_point, direction in _SIDES.items()
         }
         self._both = tuple(self._ways.values())
         self._numbers, self._own, self._later = count(1), count(1), count(1)
@@ -97,6 +60,22 @@ class EditedSession:
         self.stalled_until: dict[bool, float] = {}
         """By side (True: the charge point), until when not to read from it."""
         self.held: dict[int, Held] = {}
+        self._asked: dict[str, Answered] = {}
+
+    @property
+    def version(self) -> OcppVersion | None:
+        """The OCPP version, None while it is not known."""
+        return self._session.version
+
+    def settle(self, now_s: float) -> None:
+        """Begin in the middle of a session: CALLs of the proxy wait for a moment, as earlier CALLs may be open."""
+        for way in self._ways.values():
+            way.calls.settle(now_s)
+
+    def waiting_bytes(self, from_charge_point: bool) -> int:
+        """Return how many bytes from one side wait to be sent."""
+        way = self._ways[_SIDES[from_charge_point]]
+        return way.waiting_bytes + way.calls.waiting_bytes
 
     def feed(self, from_charge_point: bool, data: bytes, now_s: float, ts_ns: int) -> bool:
         """Take bytes from one peer; `due` returns what to write.
@@ -145,6 +124,7 @@ class EditedSession:
                 self._put(direction, waiting)
             while way.queue and way.queue[0].due_s <= now_s:
                 waiting = way.queue.popleft()
+                way.waiting_bytes -= waiting.size
                 for number in [number for number, held in self.held.items() if held.waiting is waiting]:
                     del self.held[number]
                 for number, what in waiting.later:
@@ -164,24 +144,70 @@ class EditedSession:
         return not any(way.queue or way.calls.waiting or way.overtaken for way in self._ways.values())
 
     def send_call(
-        self, to_charge_point: bool, action: str, payload: str, made_by: str, now_s: float, ts_ns: int
+        self, to_charge_point: bool, action: str, payload: str, now_s: float, ts_ns: int, answered: Answered
     ) -> str:
-        """Send a CALL of the proxy, and return its id; its answer is recorded but not relayed."""
+        """Send a CALL of the proxy, and return its id; its answer is recorded and goes to `answered`, to nobody else.
+
+        Args:
+            to_charge_point: Whether the charge point receives it, as from the CSMS; otherwise the CSMS.
+            action: The action; it is written as a JSON string.
+            payload: The payload as JSON text.
+            now_s, ts_ns: The current time.
+            answered: Called once with the answer.
+        """
         direction = Direction.FROM_CSMS if to_charge_point else Direction.FROM_CHARGE_POINT
         message_id = self._new_id()
-        raw = f'[2,"{message_id}","{action}",{payload}]'.encode()
-        self._send_own(Outgoing(direction, raw, made_by, is_call=True), now_s, ts_ns, None)
+        raw = f'[2,"{message_id}",{json.dumps(action)},{payload}]'.encode("utf-8", "surrogatepass")
+        self._asked[message_id] = answered
+        self._send_own(Outgoing(direction, raw, BY_HAND, is_call=True), now_s, ts_ns, None)
         return message_id
 
-    def release(self, number: int, now_s: float) -> bool:
-        """Send a held frame on; return whether there was one with this number."""
+    def send_text(self, to_charge_point: bool, text: bytes, now_s: float) -> None:
+        """Send a text frame of the proxy, exactly as written."""
+        direction = Direction.FROM_CSMS if to_charge_point else Direction.FROM_CHARGE_POINT
+        waiting, notes = Waiting(now_s, [(direction, _framed(direction, TEXT, text))]), {"made_by": BY_HAND}
+        frame = Session(None, self._session.version).frame(0, 0, 0, direction, text)
+        later = {"later": self._number(waiting, frame)} if self._must_wait(direction, False) else {}
+        self._note(direction, (TEXT, text, notes | later))
+        self._put(direction, waiting)
+
+    def release(self, number: int, now_s: float, instead: Sequence[Outgoing] | None = None) -> bool:
+        """Send a held frame on, or other frames `instead` of it; return whether there was one with this number."""
         held = self.held.pop(number, None)
         if held is None:
             return False
         held.waiting.due_s = now_s
-        for later in self._ways[held.frame.direction].queue:
-            later.due_s = min(later.due_s, max(now_s, later.due_s if later.behind else now_s))
+        if instead is not None:
+            self._replace(held, now_s, instead)
         return True
+
+    def _replace(self, held: Held, now_s: float, instead: Sequence[Outgoing]) -> None:
+        """Let other frames take the place of a held one in its queue, and record both facts."""
+        waiting, sender = held.waiting, held.frame.direction
+        for number, what in waiting.later:
+            self._recording.event(NOT_SENT, {"later": number, "what": what})
+        way, size = self._ways[sender], waiting.size
+        in_turn = not any(one is waiting for _, one, _ in way.calls.waiting)
+        waiting.later, waiting.data = [], []
+        for one in instead:
+            notes: dict[str, Any] = {"made_by": one.made_by, "made_from": self._recorded + 1 - held.recorded}
+            if not way.queue or way.queue[0] is not waiting:
+                notes["later"] = self._number(waiting, held.frame)
+            self._note(one.direction, (TEXT, one.raw, notes))
+            waiting.data.append((one.direction, _framed(one.direction, TEXT, one.raw)))
+        if in_turn:
+            way.waiting_bytes += waiting.size - size
+        else:
+            way.calls.waiting_bytes += waiting.size - size
+        if isinstance(held.frame.message, Call) and not any(one.direction is sender for one in instead):
+            for turn in self._ways[sender].calls.withdrawn(held.frame.message_id, now_s):
+                self._put(sender, turn)
+
+    def ended(self) -> None:
+        """Let nobody wait for answers any more: the session has ended."""
+        asked, self._asked = self._asked, {}
+        for answered in asked.values():
+            answered(None)
 
     def _new_id(self) -> str:
         return f"chargesentinel-{next(self._own)}"
@@ -198,6 +224,8 @@ class EditedSession:
         frame = self._session.frame(next(self._numbers), ts_ns, ts_ns, sender, raw)
         if isinstance(frame.message, CallResult | CallError) and self._answers_own(sender, frame, now_s):
             self._note(sender, (TEXT, raw, {**(notes or {}), "forwarded": False, "to_proxy": True}))
+            if (answered := self._asked.pop(frame.message_id, None)) is not None:
+                answered(frame)
             return False
         rules = self.rules.of(frame)
         if not rules and whole:
@@ -257,8 +285,11 @@ class EditedSession:
             waiting.data.append((one.direction, _framed(one.direction, TEXT, one.raw)))
         if not waiting.data:
             return
-        if outcome.hold_s is not None:
-            self.held[frame.frame_id] = Held(frame, waiting)
+        if outcome.hold_s is not None and (
+            left := [one.raw for one in outcome.frames if one.direction is sender and not one.is_call]
+        ):
+            rule = next(rule for rule, what in outcome.did if what == "hold")
+            self.held[frame.frame_id] = Held(frame, waiting, left[-1], rule, ts_ns, self._recorded)
         if not is_call or self._ways[sender].calls.may_send(frame.message_id, waiting, False):
             self._put(sender, waiting)
         for one in after:
@@ -287,14 +318,14 @@ class EditedSession:
 
     def _put(self, sender: Direction, waiting: Waiting) -> None:
         way = self._ways[sender]
+        way.waiting_bytes += waiting.size
         if waiting.behind:
             way.overtaken.append(waiting)
             return
-        if way.queue:  # what came later goes out later
-            waiting.due_s = max(waiting.due_s, way.queue[-1].due_s)
         if way.bytes_per_s:
-            waiting.due_s = max(waiting.due_s, way.free_at_s)
-            way.free_at_s = waiting.due_s + sum(len(data) for _, data in waiting.data) / way.bytes_per_s
+            before = way.queue[-1].due_s if way.queue else 0.0
+            waiting.due_s = max(waiting.due_s, way.free_at_s, before)
+            way.free_at_s = waiting.due_s + waiting.size / way.bytes_per_s
         way.queue.append(waiting)
         for one in way.overtaken:
             one.behind -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -245,11 +245,12 @@ type Verb = (
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """One rule: when, and what."""
+    """One rule: when, and what; `source` is the table that it was read from."""
 
     name: str
     match: Match
     do: Verb
+    source: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {type(self.do).__name__.lower()}"

@@ -34,9 +34,14 @@ class SessionRules:
         self.charge_point_id = charge_point_id
         self.replace(rules)
         self._turns = turns
-        self._booted = False
+        self._booted: bool | None = False
         self._transactions: set[str] = set()
         self._started = 0
+        self._transactions_known = True
+
+    def forget_states(self) -> None:
+        """Begin in the middle of a session: no state is known until a frame shows it."""
+        self._booted, self._transactions_known = None, False
 
     def replace(self, rules: Iterable[Intervention]) -> None:
         """Apply other rules from the next frame on; the state of the charge point stays known."""
@@ -115,12 +120,12 @@ class SessionRules:
     @property
     def states(self) -> frozenset[State]:
         """The states that the charge point is in."""
-        return frozenset(
-            {
-                State.BOOTED if self._booted else State.NOT_BOOTED,
-                State.IN_TRANSACTION if self._transactions or self._started else State.NO_TRANSACTION,
-            }
-        )
+        known = set()
+        if self._booted is not None:
+            known.add(State.BOOTED if self._booted else State.NOT_BOOTED)
+        if self._transactions_known:
+            known.add(State.IN_TRANSACTION if self._transactions or self._started else State.NO_TRANSACTION)
+        return frozenset(known)
 
     def _follow(self, frame: Frame) -> None:
         """Take a frame into account: boots are accepted by their answer, transactions start and end by CALLs."""
@@ -129,11 +134,16 @@ class SessionRules:
             self._booted = payload.get("status") == "Accepted"
         elif kind is not Call:
             return
-        elif frame.action == "StartTransaction":
+        elif frame.action in ("StartTransaction", "StopTransaction", "TransactionEvent"):
+            self._transactions_known = True
+            self._follow_transaction(frame.action, payload)
+
+    def _follow_transaction(self, action: str, payload: dict[str, Any]) -> None:
+        if action == "StartTransaction":
             self._started += 1
-        elif frame.action == "StopTransaction":
+        elif action == "StopTransaction":
             self._started = max(0, self._started - 1)
-        elif frame.action == "TransactionEvent":
+        else:
             self._follow_event(payload)
 
     def _follow_event(self, payload: dict[str, Any]) -> None:

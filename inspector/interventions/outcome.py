@@ -15,7 +15,8 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult, Send
 from inspector.protocol.vocabulary import Direction, MessageType
 
-_PAYLOAD_AT: dict[type, int] = {Call: 3, CallResult: 2, Send: 3, CallError: 4}
+PAYLOAD_AT: dict[type, int] = {Call: 3, CallResult: 2, Send: 3, CallError: 4}
+"""The index of the payload, or of the details of a CALLERROR, in the list that a message is."""
 
 type Between = Callable[[Intervention, float, float], float]
 """Draws a number between two limits from the luck of a rule at the charge point."""
@@ -144,7 +145,7 @@ def _with(frame: Frame, outcome: Outcome, change: Callable[[Outgoing], list[Outg
 
 
 def _edited(rule: Intervention, frame: Frame, one: Outgoing, changes: Sequence[kinds.Change], facts: Facts) -> Outgoing:
-    at = _PAYLOAD_AT.get(type(frame.message))
+    at = PAYLOAD_AT.get(type(frame.message))
     if at is None:
         raise NotThere("it has no payload")
     text = one.raw.decode()

@@ -71,6 +71,12 @@ def rules_of(document: dict[str, Any], path: Path) -> tuple[Intervention, ...]:
     return tuple(rules.values())
 
 
+def close_of(values: dict[str, Any]) -> tuple[int, str]:
+    """Return the code and reason of a close frame that a request asks for. Raises SettingsMistake."""
+    close = _close(_Table(Path("close"), "", {"close": values}))
+    return close.code, close.reason
+
+
 class _Table:
     """One table of the file, with its place for mistakes."""
 
@@ -157,7 +163,7 @@ def _intervention(entry: _Table) -> Intervention:
         entry.refuse("name", "expected 1 to 100 printable characters")
     match = _match(entry.table("match")) if "match" in entry.values else Match()
     verb = _verb(entry.table("do"))
-    rule = Intervention(name, _for_verb(entry, match, verb), verb)
+    rule = Intervention(name, _for_verb(entry, match, verb), verb, entry.values)
     if rule.refuses_upgrades and (strange := sorted(entry.values.get("match", {}).keys() - set(_HANDSHAKE))):
         entry.refuse(f"match.{strange[0]}", f"a handshake has no {strange[0]}; refuse matches by charge_point only")
     return rule
@@ -327,7 +333,7 @@ def _throttle(table: _Table) -> Verb:
     return kinds.Throttle(table.number("throttle", 1, 1, 10**9))
 
 
-def _close(table: _Table) -> Verb:
+def _close(table: _Table) -> kinds.Close:
     if table.values["close"] is True:
         return kinds.Close()
     if isinstance(table.values["close"], dict):

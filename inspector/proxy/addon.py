@@ -86,6 +86,8 @@ class RecordingAddon:
         """Prints events. None in mitmdump, where they are logged."""
         self.refusing: Callable[[], str | None] = lambda: None
         """Returns why no new session may be opened now, None while sessions may."""
+        self.on_taken_over: Callable[[SessionTap], None] = lambda session: None
+        """Called with each session that the fast path relays from now on."""
         self._numbers = count(1)
         self._injected: list[bytes] = []
 
@@ -258,7 +260,7 @@ class RecordingAddon:
         session = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
         if _RULES in flow.metadata and self._interventions is not None:
             facts["relay"] = records.EDITED
-            session.edited = self._interventions.edit(flow.metadata[_RULES], facts, session, self.max_frame_size)
+            session.edited = self._interventions.edit(flow.metadata[_RULES], facts, session, session.readers)
         self.sessions[flow.client_conn.id] = self._by_number[session.number] = session
         self.counts.sessions += 1
         return session
@@ -309,6 +311,7 @@ class RecordingAddon:
         """Note that the fast path relays a session and can pause it; pause it now if it has to wait."""
         session.taken_over = True
         session.hold("pace", session.number in self._paced)
+        self.on_taken_over(session)
 
     def finish(self, client_id: str) -> None:
         """Record the end of a client's session, if it has one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import monotonic, time_ns
 
 from inspector.interventions.edited_session import EditedSession
@@ -13,6 +13,8 @@ from inspector.proxy.session_tap import SessionTap
 
 logger = logging.getLogger(__name__)
 
+MOST_WAITING = 16 * 1024 * 1024
+"""Bytes from one side that may wait to be sent, because rules delay or hold them; then its peer has to wait."""
 GOODBYE_S = 5.0
 """How long both peers have to answer a close frame that a rule sent."""
 
@@ -36,25 +38,38 @@ class EditedRelay:
         self._lost: set[bool] = set()
         self._full: set[bool] = set()
         self._stalled: set[bool] = set()
+        self._crowded: set[bool] = set()
         self._closing = False
+        self._unfinished: dict[bool, list[bytes]] = {}
+        """Sides in the middle of a message that began on the fast path, with the frames that wait for its end."""
 
-    def begin(self) -> None:
-        """Take both transports over. Their protocols' buffers must be empty."""
+    def begin(self, full: Collection[bool] = ()) -> None:
+        """Take both transports over; sides in `full` accept no more data for now.
+
+        A side that is in the middle of a message goes on as on the fast path until the message ends. Nothing else is
+        written to its receiver until then.
+        """
+        self._full.update(full)
+        tap = self._tap
+        self._unfinished = {side: [] for side, reader in tap.readers.items() if reader.unfinished}
         for side, transport in self._transports.items():
             transport.set_protocol(_Side(self, side))
-        self._tap.drop = self._drop
-        self._tap.pause_reading = lambda held: self._read_or_wait()
-        self._tap.write = self._write
-        early, self._tap.early = self._tap.early, []
+        tap.drop, tap.write, tap.flush = self._drop, self._write, self._flush
+        tap.hand_over = lambda: None
+        tap.pause_reading = lambda held: self.read_or_wait()
+        tap.may_insert = lambda side: side not in self._unfinished or not tap.readers[side].unfinished
+        early, tap.early = tap.early, []
         for side, data in early:
             self.arrived(side, data)
 
     def arrived(self, side: bool, data: bytes) -> None:
         """Handle a chunk from one peer."""
-        self._tap.counts.bytes[side] += len(data)
+        if side in self._unfinished:
+            data = self._finish_message(side, data)
         if side in self._tap.shut:  # the proxy has said goodbye: record what still comes, relay nothing
             self._tap.feed(side, data, False)
             return
+        self._tap.counts.bytes[side] += len(data)
         try:
             if self._edited.feed(side, data, monotonic(), time_ns()):
                 self._write(not side, data)
@@ -64,11 +79,27 @@ class EditedRelay:
             self._edited.broken = "internal fault"
         self._flush()
 
+    def _finish_message(self, side: bool, data: bytes) -> bytes:
+        """Relay the bytes of the message that had begun before; return those of later messages."""
+        reader = self._tap.readers[side]
+        while data and reader.unfinished:
+            size = reader.splitter.missing
+            part, data = data[:size], data[size:]
+            if side not in self._tap.shut:
+                self._write(not side, part)
+            self._tap.feed(side, part, side not in self._tap.shut)
+        if not reader.unfinished:
+            for waiting in self._unfinished.pop(side):
+                self._write(not side, waiting)
+        return data
+
     def _flush(self) -> None:
         now = monotonic()
         edited = self._edited
         for to_charge_point, data in edited.due(now):
-            if (not to_charge_point) not in self._tap.shut:  # no frame may follow the proxy's own close frame
+            if (not to_charge_point) in self._unfinished:
+                self._unfinished[not to_charge_point].append(data)
+            elif (not to_charge_point) not in self._tap.shut:  # no frame may follow the proxy's own close frame
                 self._write(to_charge_point, data)
         if edited.reset:
             self._tap.event("close", {"from": "proxy", "tcp": "reset by an intervention"})
@@ -81,6 +112,10 @@ class EditedRelay:
             self._say_goodbye(1011, f"the recording proxy cannot relay this: {edited.broken}"[:120])
         for side in edited.stalled_until.keys() - self._stalled:
             self._stall(side, edited.stalled_until[side] - now)
+        crowded = {side for side in self._transports if edited.waiting_bytes(side) > MOST_WAITING}
+        if crowded != self._crowded:
+            self._crowded = crowded
+            self.read_or_wait()
         self._schedule(now)
         self._pass_ends_on()
 
@@ -107,14 +142,14 @@ class EditedRelay:
     def _read_again(self, side: bool) -> None:
         self._stalled.discard(side)
         self._edited.stalled_until.pop(side, None)
-        self._read_or_wait()
+        self.read_or_wait()
 
-    def _read_or_wait(self) -> None:
+    def read_or_wait(self) -> None:
         """Read from a peer unless a rule, the recorder or the other peer makes it wait."""
         for side, transport in self._transports.items():
             if transport.is_closing() or side in self._ended:
                 continue
-            if self._tap.held or side in self._stalled or (not side) in self._full:
+            if self._tap.held or side in self._stalled | self._crowded or (not side) in self._full:
                 transport.pause_reading()
             else:
                 transport.resume_reading()
@@ -122,7 +157,7 @@ class EditedRelay:
     def full(self, side: bool, is_full: bool) -> None:
         """Note that a transport accepts no more data for now, or does again."""
         (self._full.add if is_full else self._full.discard)(side)
-        self._read_or_wait()
+        self.read_or_wait()
 
     def _write(self, to_charge_point: bool, data: bytes) -> None:
         transport = self._transports[to_charge_point]
@@ -154,11 +189,39 @@ class EditedRelay:
         if len(self._lost) == 2:
             if self._timer is not None:
                 self._timer.cancel()
+            self._edited.ended()
             self._on_closed()
 
     def _drop(self) -> None:
         for transport in self._transports.values():
             transport.close()
+
+
+def take_over(tap: SessionTap, edited: EditedSession) -> str | None:
+    """Let rules apply to a session that the fast path relays, from its next messages on.
+
+    Frames that a peer compresses are inflated with the data observed so far, and sent on without compression.
+
+    Returns:
+        Why that is not possible, None if it is done.
+    """
+    if tap.broken:
+        return "the proxy had an internal error and reads it no more"
+    for side, reader in tap.readers.items():
+        if reader.lost is not None:
+            return f"the {'charge point' if side else 'CSMS'}'s frames cannot be read: {reader.lost}"
+    handed = tap.hand_over()
+    if handed is None:
+        return "it is ending"
+    tap.edited = edited
+    edited.settle(monotonic())
+    relay = EditedRelay(handed.transports[True], handed.transports[False], tap, edited, handed.on_closed)
+    relay.begin(handed.full)
+    for side, rest in handed.rest.items():
+        if rest:
+            relay.arrived(side, rest)
+    relay.read_or_wait()
+    return None
 
 
 class _Side(asyncio.Protocol):

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import version
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -19,12 +19,16 @@ from inspector.interventions.interventions import Interventions
 from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
 from inspector.proxy.console import Console
+from inspector.proxy.live_sessions import LiveSessions
 from inspector.proxy.metrics import MetricsServer
 from inspector.proxy.needed_addons import no_other_addons
 from inspector.proxy.require_recording import RecordingGuard
 from inspector.proxy.safe_log import safe
 from inspector.proxy.settings import Settings
 from inspector.recorder.recorder import Recorder
+
+if TYPE_CHECKING:
+    from inspector.proxy.control.server import ControlServer
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +52,14 @@ class Engine:
         sockets: list[socket.socket],
         metrics: socket.socket | None = None,
         console: Console | None = None,
+        control: socket.socket | None = None,
     ) -> None:
-        """Prepare a run; `metrics`, if any, is the listening socket for /metrics, and `console` prints events."""
+        """Prepare a run; `console` prints events.
+
+        `metrics` is the listening socket for /metrics, `control` that of the control port; both may be None.
+        """
         self._console = console
+        self._control = control
         self.metrics = metrics
         self.settings = settings
         self._recorder = recorder
@@ -94,6 +103,7 @@ class Engine:
                     lambda: len(relay.recording.sessions),
                     self._recorder.status,
                     self.settings.allowed_hosts,
+                    lambda: sum(tap.edited is not None for tap in relay.recording.sessions.values()),
                 )
                 await watching.start()
             self._recorder.when_behind(relay.recording.pace)
@@ -108,17 +118,35 @@ class Engine:
                     self.settings.recorder_dead_after,
                 )
                 self._watching = asyncio.create_task(guard.run())
-            if self.settings.interventions is not None:
-                self._reading = asyncio.create_task(self._reread(self.settings.interventions))
+            controlling = await self._control_sessions(relay.recording)
             ready()
             await self._stop.wait()
             relay.stop_listening()
+            if controlling is not None:
+                await controlling.stop()
             await self._say_goodbye()
             relay.close_all()
             await self._until(lambda: not self.recording.sessions, 0.3)
         finally:
             master.shutdown()
             await running
+
+    async def _control_sessions(self, recording: RecordingAddon) -> ControlServer | None:
+        """Apply rules to running sessions as they change, and open the control port, if there is one."""
+        interventions = self.settings.interventions
+        if interventions is None:
+            return None
+        live = LiveSessions(recording, interventions)
+        self._reading = asyncio.create_task(self._reread(interventions))
+        if self._control is None:
+            return None
+        from inspector.proxy.control.server import ControlServer
+
+        assert self.settings.control_token is not None
+        upstream = ", ".join(map(str, self.settings.routing.upstreams))
+        server = ControlServer(self._control, live, upstream, self.settings.control_token, self.settings.allowed_hosts)
+        await server.start()
+        return server
 
     def _relay(self, master: Master, proxyserver: Proxyserver) -> Relay:
         if self.settings.fast_path:
@@ -210,7 +238,7 @@ class PublicRelay:
         if settings.upstream_tls and settings.upstream_tls.own:
             needs.append("client certificates of --upstream-identities")
         if settings.interventions is not None:
-            needs.append("--interventions")
+            needs.append("--control" if settings.control_token else "--interventions")
         if settings.upstream_key:
             needs.append("--upstream-key in a file of its own")
         limits = {name: f"--{name.replace('_', '-')} {getattr(settings, name):.10g}" for name in LIMITS}

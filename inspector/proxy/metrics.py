@@ -26,13 +26,29 @@ _HEADERS = (
 
 
 class _Collector(Collector):
-    def __init__(self, counts: Counts, open_sessions: Callable[[], int], status: Callable[[], Status]) -> None:
-        self._counts, self._open_sessions, self._status = counts, open_sessions, status
+    def __init__(
+        self,
+        counts: Counts,
+        open_sessions: Callable[[], int],
+        status: Callable[[], Status],
+        edited_sessions: Callable[[], int],
+    ) -> None:
+        self._counts, self._status = counts, status
+        self._open_sessions, self._edited_sessions = open_sessions, edited_sessions
 
     def collect(self) -> Iterator[Metric]:
         counts, status = self._counts, self._status()
         name = "chargesentinel_"
-        yield GaugeMetricFamily(name + "sessions_open", "WebSockets being relayed", self._open_sessions())
+        everything, edited = self._open_sessions(), self._edited_sessions()
+        yield GaugeMetricFamily(name + "sessions_open", "WebSockets being relayed", everything)
+        paths = GaugeMetricFamily(
+            name + "sessions_on_path",
+            "WebSockets being relayed, by path: rules can change frames on the path editing, never on the path fast",
+            labels=["path"],
+        )
+        paths.add_metric(["fast"], everything - edited)
+        paths.add_metric(["editing"], edited)
+        yield paths
         yield CounterMetricFamily(name + "sessions", "WebSockets accepted since the start", counts.sessions)
         for what, by_direction in (("frames", counts.frames), ("bytes", counts.bytes)):
             family = CounterMetricFamily(name + what, f"WebSocket {what} relayed", labels=["direction"])
@@ -105,13 +121,14 @@ class MetricsServer:
         open_sessions: Callable[[], int],
         status: Callable[[], Status],
         hosts: Collection[str] = (),
+        edited_sessions: Callable[[], int] = lambda: 0,
     ) -> None:
         self._listener, self._status = listener, status
         self._open = not is_loopback(listener.getsockname()[0])
         own = [socket.gethostname()] if self._open else []
         self._hosts = frozenset(map(host_name, [*hosts, *own]))
         self._registry = CollectorRegistry()
-        self._registry.register(_Collector(counts, open_sessions, status))
+        self._registry.register(_Collector(counts, open_sessions, status, edited_sessions))
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, sock=self._listener)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from time import perf_counter, perf_counter_ns
 
-from inspector.proxy.session_tap import SessionTap
+from inspector.proxy.session_tap import Handover, SessionTap
 
 MEASURE_EVERY = 16
 """One in 16 chunks is measured: measuring each would cost more than half of the relay time."""
@@ -43,6 +43,7 @@ class Pipe(asyncio.Protocol):
         "ended",
         "full",
         "lost",
+        "retired",
     )
 
     _other: Pipe
@@ -58,7 +59,7 @@ class Pipe(asyncio.Protocol):
         self._transport, self._peer = transport, peer
         self._session, self._from_cp, self._on_closed = session, from_charge_point, on_closed
         self._feed = session.feed
-        self.ended = self.lost = self.full = False
+        self.ended = self.lost = self.full = self.retired = False
         self._until_measured = MEASURE_EVERY
         self._rest: memoryview | None = None
         self._scheduled = False
@@ -91,6 +92,8 @@ class Pipe(asyncio.Protocol):
     def _relay_for_a_turn(self) -> None:
         """Relay slices for a few milliseconds; the rest follows in the next turn of the event loop."""
         self._scheduled = False
+        if self.retired:
+            return
         until = perf_counter() + TURN_S
         while self._rest is not None and not self._waits:
             self._relay_slice()
@@ -110,6 +113,16 @@ class Pipe(asyncio.Protocol):
         else:
             self._peer.write(data)
             self._feed(self._from_cp, data)
+
+    def retire(self) -> bytes:
+        """Relay no more; return the bytes that have arrived and were not relayed yet."""
+        rest, self._rest, self.retired = bytes(self._rest or b""), None, True
+        return rest
+
+    @property
+    def ending(self) -> bool:
+        """Whether one of the connections has ended, or is about to."""
+        return self.ended or self.lost or self._then is not None or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Write the proxy's own bytes to this transport, unless a FIN was sent on it."""
@@ -212,7 +225,16 @@ def join(
         charge_point.close()
         csms.close()
 
+    def hand_over() -> Handover | None:
+        if session.shut or any(pipe.ending for pipe in pipes):
+            return None
+        sides = {True: pipes[0], False: pipes[1]}
+        full = {side for side, pipe in sides.items() if pipe.full}
+        rest = {side: pipe.retire() for side, pipe in sides.items()}
+        return Handover({True: charge_point, False: csms}, rest, full, on_closed)
+
     session.drop = drop
+    session.hand_over = hand_over
     session.pause_reading = pause_reading
     session.write = lambda to_charge_point, data: pipes[not to_charge_point].write(data)
 

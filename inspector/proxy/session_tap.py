@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
 from time import monotonic_ns, time_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 from inspector import records
 from inspector.interventions.edited_session import EditedSession
@@ -23,6 +24,22 @@ logger = logging.getLogger(__name__)
 DIRECTIONS = {True: "cp-to-csms", False: "csms-to-cp"}
 SIDES = {True: "charge-point", False: "csms"}
 _new_tuple = tuple.__new__
+
+
+class Handover(NamedTuple):
+    """What the fast path leaves to another relay; True stands for the charge point's side.
+
+    Attributes:
+        transports: The two connections.
+        rest: Bytes that have arrived from a side and were not relayed yet.
+        full: Sides that accept no more data for now.
+        on_closed: Called when both connections are gone.
+    """
+
+    transports: dict[bool, asyncio.Transport]
+    rest: dict[bool, bytes]
+    full: set[bool]
+    on_closed: Callable[[], None]
 
 
 class SessionTap:
@@ -65,6 +82,12 @@ class SessionTap:
         """Applies interventions to the session's messages; None for a session that is only watched."""
         self.early: list[tuple[bool, bytes]] = []
         """Chunks of a session with interventions that came before the fast path took the sockets over."""
+        self.hand_over: Callable[[], Handover | None] = lambda: None
+        """Set by the fast path: stops its relaying, and returns what another relay needs; None if it is ending."""
+        self.flush: Callable[[], None] = lambda: None
+        """Set by the relay of a session with interventions: writes what is due now."""
+        self.may_insert: Callable[[bool], bool] = self._at_border
+        """Whether a frame of the proxy may be written in a direction now, after a whole frame of the sender."""
         self._goodbye: bytes | None = None
         self._ended: set[bool] = set()
 
@@ -180,10 +203,13 @@ class SessionTap:
         self._say_goodbye(self._goodbye)
         return True
 
+    def _at_border(self, from_charge_point: bool) -> bool:
+        return self.readers[from_charge_point].splitter.at_boundary or self.broken
+
     def _say_goodbye(self, payload: bytes) -> None:
-        for direction, reader in self.readers.items():
+        for direction in self.readers:
             over = direction in self.shut or self.close_sent[direction] is not None
-            if over or self.write is None or not (reader.splitter.at_boundary or self.broken):
+            if over or self.write is None or not self.may_insert(direction):
                 continue
             self.shut.add(direction)
             # The proxy is a client to the CSMS, so frames in the charge point's direction are masked.

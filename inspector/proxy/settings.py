@@ -34,3 +34,4 @@ class Settings:
     connect_timeout: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
     interventions: Interventions | None = None
+    control_token: str | None = None

@@ -356,7 +356,10 @@ class Pipeline:
         shown = self.redaction.detail(secrets, record.detail)
         session_id, after = (session.session_id, session.last_frame_id) if session else (None, None)
         self.writer.event(session_id, record.ts_ns, after, record.kind, shown)
-        self._store_findings(self.feed.take(record))
+        fed = self.feed.take(record)
+        if session is not None and fed.session is not None:
+            session.judge = fed.session  # another one if interventions have taken the session over
+        self._store_findings(fed)
 
     def _close(self, record: CloseRecord) -> None:
         fed = self.feed.take(record)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from inspector.recorder.faults import place_of
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.recorded_session import RecordedSession
-from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record
+from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord, Record
 from inspector.rules.feed import Feed
 from inspector.rules.judge import SessionJudge
 
@@ -58,8 +58,10 @@ def _read_back(pipeline: Pipeline, steps: Iterable[tuple[Record, int]], seen: li
         if isinstance(record, OpenRecord):
             open_session(record)
             continue
-        feed.take(record, frame_id)
-        if isinstance(record, CloseRecord):
+        fed = feed.take(record, frame_id)
+        if isinstance(record, EventRecord) and fed.session is not None:
+            fed.session.label.judge = fed.session  # another one if interventions have taken the session over
+        elif isinstance(record, CloseRecord):
             pipeline.restored.pop(record.session_number, None)
         elif isinstance(record, FrameRecord) and (session := pipeline.restored.get(record.session_number)) is not None:
             session.last_frame_id, session.last_seen_ns = frame_id, record.ts_ns

@@ -14,6 +14,7 @@ from inspector.protocol.vocabulary import Direction
 from inspector.records import (
     BINARY,
     EDITED,
+    TAKEN_OVER,
     CloseRecord,
     EventRecord,
     FrameRecord,
@@ -106,6 +107,8 @@ class Feed:
             return FeedResult(session, None, self.call_judge(session, session.closed, moment, dict(record.facts)))
         if isinstance(record, GapRecord) or (isinstance(record, EventRecord) and record.is_gap):
             return FeedResult(session, None, self.call_judge(session, session.gap, moment))
+        if isinstance(record, EventRecord) and record.kind == TAKEN_OVER:
+            session = self._split(session, record)
         assert not isinstance(record, ReopenRecord | SetAsideRecord), "the recorder handles these itself"
         return FeedResult(session, None, self.call_judge(session, session.event, record.kind, moment, record.detail))
 
@@ -124,6 +127,20 @@ class Feed:
         if begun is not None:
             begun(session)
         return FeedResult(session, None, self.call_judge(session, session.opened))
+
+    def _split(self, session: SessionJudge, record: EventRecord) -> SessionJudge:
+        """Judge a session once from each peer's view from now on, as rules of the proxy may change its frames."""
+        if isinstance(session, TwoViews):
+            return session
+        run = session.facts.get("recording_id", 0)
+        facts = {**session.facts, "from_start": False, "ocpp_version": session.version}
+        moment = Moment(record.mono_ns, record.ts_ns)
+        other = self._other_views.setdefault(run, Judge(self.settings)).open(facts, moment)
+        self.call_judge(other, other.opened)
+        views = cast(SessionJudge, TwoViews(session, other, session.findings()))
+        views.label = session.label
+        self.sessions[record.session_number] = views
+        return views
 
     def frame(self, session: SessionJudge, record: FrameRecord, frame_id: int) -> Frame:
         """Return the frame of a record, parsed and paired with its CALL, without judging it."""

@@ -7,7 +7,7 @@ other judge has was caused by an intervention: it becomes a hint that names the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inspector.protocol.correlation import Correlation
@@ -30,7 +30,9 @@ MOST_LATER = 1_000
 class TwoViews:
     """Two judges of one session, with the interface of one SessionJudge."""
 
-    def __init__(self, charge_point: SessionJudge, csms: SessionJudge) -> None:
+    def __init__(self, charge_point: SessionJudge, csms: SessionJudge, earlier: Sequence[Finding] = ()) -> None:
+        """`earlier` are the findings of one judge before the views were separate."""
+        self._earlier = [one for one in earlier if one.side is Side.CSMS]
         self._charge_point, self._csms = charge_point, csms
         self._caused = Caused()
         self.protocol: Any = _TwoProtocols(charge_point.protocol, csms.protocol, self._caused)
@@ -83,7 +85,7 @@ class TwoViews:
 
     def findings(self) -> list[Finding]:
         mine, _ = self._sorted(lambda judge: judge.findings())
-        return mine + self._caused.findings()
+        return self._earlier + mine + self._caused.findings()
 
     def _both(self, ask: Callable[[SessionJudge], list[Finding]]) -> list[Finding]:
         mine, others = self._sorted(ask)

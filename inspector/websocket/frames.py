@@ -32,6 +32,11 @@ class FrameParser:
         """Whether the bytes so far end with a whole frame, so that another frame can be inserted after them."""
         return not (self._buffer or self._skip or self.fault)
 
+    @property
+    def missing(self) -> int:
+        """How many more bytes certainly belong to the frame that has begun; the next frame has at least 2."""
+        return self._skip or (self._need - len(self._buffer) if self._buffer else 2)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that end within `data`, in order."""
         if self.fault:

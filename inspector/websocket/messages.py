@@ -54,6 +54,15 @@ class MessageAssembler:
         """Whether the bytes so far end in the middle of a frame or of a fragmented message."""
         return bool(self._opcode) or not (self.splitter.at_boundary or self.splitter.fault)
 
+    @property
+    def lost(self) -> str | None:
+        """Why later messages cannot be read; None if they can."""
+        if self.splitter.fault is not None:
+            return self.splitter.fault
+        if self._deflated and self._inflater is None:
+            return "an earlier compressed message could not be inflated, and later ones refer to it"
+        return None
+
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages and control frames that end within `data`, in order. Never raises on its input."""
         splitter = self.splitter

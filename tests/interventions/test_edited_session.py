@@ -30,7 +30,8 @@ class Relay:
         found = SessionRules("CP-1", read(rules, Path("r")), turns)
         self.recorded: list[tuple[bool, str, dict[str, Any]]] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.session = EditedSession("CP-1", found, turns, Session("ocpp1.6"), self, limit=10_000)
+        readers = {side: MessageAssembler(10_000, side) for side in (True, False)}
+        self.session = EditedSession("CP-1", found, turns, Session("ocpp1.6"), self, readers)
         self.now = 100.0
         self.passed: list[tuple[bool, bytes]] = []
         self.peers = {True: MessageAssembler(10_000, False), False: MessageAssembler(10_000, True)}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import resource
 import socket
 import ssl
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,12 @@ from typing import Any
 import click
 
 from inspector.cli.companions import Companions
+from inspector.cli.options.control_options import ControlPort, control_options
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
+from inspector.cli.process_setup import allow_many_files, log_to_stderr
 from inspector.cli.stopping import Stopping
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
-from inspector.escaping import visible
 from inspector.proxy.addresses import (
     Upstream,
     bracketed,
@@ -132,6 +130,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     help="TOML file with faults to inject (delay, drop, edit, hold and more), or the name of one that comes with the"
     " program: `list` prints these.",
 )
+@control_options
 @click.option("--rules", type=FILE, help="TOML file with severities, thresholds, allowances and values to hide.")
 @redaction_options()
 @click.option(
@@ -165,7 +164,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="Another host name under which /metrics answers.",
+    help="Another host name under which /metrics and --control answer.",
 )
 @click.option(
     "--alerts",
@@ -202,6 +201,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         read_identities(identities_file) if identities_file else {},
     )
     interventions = find_interventions(options["interventions"]) if options["interventions"] else None
+    control = ControlPort.from_options(options, path)
+    in_force = Interventions(load_interventions(interventions), interventions) if interventions else None
     queue_limit = amount("--queue-limit", options["queue_limit"], size_bytes, "64MiB or 1GB")
     if options["rotate"]:
         Rotation.parse(options["rotate"])
@@ -223,7 +224,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         handshake_timeout=options["handshake_timeout"],
         connect_timeout=options["connect_timeout"],
         allowed_hosts=options["allow_hosts"],
-        interventions=Interventions(load_interventions(interventions), interventions) if interventions else None,
+        interventions=in_force or (Interventions() if control else None),
+        control_token=control.token if control else None,
     )
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
@@ -233,6 +235,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     sockets = listening_sockets(listen)
     addresses = [listener.getsockname()[:2] for listener in sockets]
     metrics = listening_socket(*parse_listen(options["metrics"]), option="--metrics") if options["metrics"] else None
+    if control is not None:
+        control.listen()
     for target in routing.upstreams:
         refuse_loop(target, addresses)
     # Look up the addresses before the engine starts: mitmproxy replaces these listeners with its own.
@@ -258,10 +262,15 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     stopping = Stopping()
 
     async def run() -> None:
-        engine = Engine(settings, recorder, sockets, metrics, console)
+        engine = Engine(settings, recorder, sockets, metrics, console, control.listener if control else None)
         stopping.listen(partial(asyncio.get_running_loop().call_soon_threadsafe, engine.stop))
+        await engine.run(ready)
+
+    def ready() -> None:
         scheme = "wss" if settings.listener_tls else "ws"
-        await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
+        if control is not None:
+            control.announce()
+        announce(scheme, listening, routing.upstreams, path, metrics)
 
     # The existing objects are needed until the end: exempt them from garbage collection.
     gc.collect()
@@ -272,6 +281,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
+        if control is not None:
+            control.close()
         summary = recorder.close(progress=stopping.report)
         console.close()
         companions.close()
@@ -342,28 +353,6 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
         if identity.cert
     }
     return UpstreamTls(common, own)
-
-
-class _Visible(logging.Formatter):
-    """A log formatter that escapes control characters, as a line may quote a peer."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return visible(super().formatMessage(record))
-
-
-def log_to_stderr() -> None:
-    """Log to stderr: all lines of this program, and warnings of mitmproxy."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("inspector").setLevel(logging.INFO)
-
-
-def allow_many_files() -> None:
-    """Raise the limit of open files as far as the system allows; a session needs two."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS reports "unlimited" but refuses it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:

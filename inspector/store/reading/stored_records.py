@@ -265,6 +265,9 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
         facts["recording_id"] = row["recording_id"]
     if row["continued"] or (place.first is not None and place.first < first):
         facts["from_start"] = False
+        before = "SELECT 1 FROM events WHERE session_id = ? AND kind = ? AND after_frame_id < ?"
+        if connection.execute(before, (place.session_id, records.TAKEN_OVER, first)).fetchone():
+            facts["relay"] = records.EDITED
     at = place.opened_ns
     return OpenRecord(place.session_id, at, at + place.offset, cast(SessionFacts, facts))
 
