@@ -34,6 +34,104 @@ HEAD = """\
 - **not in …**: that version does not have the action; the charge point answers NotImplemented.
 """
 
+FLOWS_HEAD = """\
+
+## Which flows are real
+
+A flow is real if every message follows from the one before, as the specification wants, and the charge point obeys it.
+
+| flow | what is real | what is not |
+| --- | --- | --- |"""
+
+FLOWS = (
+    # flow, what is real, what is not
+    (
+        "boot, status, heartbeat, offline queue",
+        "everything",
+        "",
+    ),
+    (
+        "authorization, local list, cache, groups",
+        "everything",
+        "",
+    ),
+    (
+        "transactions, meter values, remote control, reservations, availability",
+        "everything, in simulated time",
+        "",
+    ),
+    (
+        "charging profiles, composite schedules",
+        "the limits that the power follows; the rules for profiles",
+        "one phase of 230 V; of several schedules only the first",
+    ),
+    (
+        "priority charging, dynamic profiles (2.1)",
+        "activation, NotifyPriorityCharging, updates that are pushed and pulled",
+        "",
+    ),
+    (
+        "modes of operation (2.1)",
+        "ChargingOnly, CentralSetpoint, LocalFrequency at 50 Hz, Idle",
+        "energy never flows back; all other modes are rejected",
+    ),
+    (
+        "tariffs and costs (2.1)",
+        "default tariffs, the tariffs of drivers, changed tariffs, costDetails, minimum and maximum",
+        "conditions, and prices for reservations",
+    ),
+    (
+        "limits of a transaction (2.1)",
+        "energy, time, cost and state of charge: confirmed, obeyed, lifted",
+        "",
+    ),
+    (
+        "DER controls (2.1)",
+        "priorities, start and end, reports",
+        "they change no power",
+    ),
+    (
+        "certificates",
+        "X.509, chains, hashes, requests, refusals",
+        "TLS uses the certificate of `--cert` only",
+    ),
+    (
+        "signed firmware",
+        "the signing certificate, all steps, the reboot, security events",
+        "the file: its signature is checked for its form only, or fails by `firmware-fault`",
+    ),
+    (
+        "logs and diagnostics",
+        "all steps",
+        "the upload",
+    ),
+    (
+        "monitoring, event streams, display messages, customer information",
+        "everything",
+        "nothing is displayed",
+    ),
+    (
+        "Plug & Charge, contract certificates",
+        "Get15118EVCertificate, Authorize with certificate and hash data, all answers",
+        "the EXI content: it is a certificate request in PEM, in base64",
+    ),
+    (
+        "charging needs and schedules",
+        "NotifyEVChargingNeeds, the profile that follows, NotifyEVChargingSchedule",
+        "the vehicle takes part only in a scenario",
+    ),
+    (
+        "battery swap (2.1)",
+        "authorization, both batteries, the slots' states, both time-outs",
+        "transactions that charge the batteries in the slots",
+    ),
+    (
+        "reset that resumes transactions (2.1)",
+        "it is rejected, as without ResumptionTimeout",
+        "",
+    ),
+)
+
 
 @cache
 def actions(version: str) -> frozenset[str]:
@@ -85,7 +183,11 @@ def table() -> str:
     lines = [HEAD, "| action | " + " | ".join(VERSIONS) + " |", "| --- " * (len(VERSIONS) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(cell(version, name) for version in VERSIONS) + " |" for name in names]
     totals = [f"{len(served(version))} answered, {len(said(version))} sent by itself" for version in VERSIONS]
-    return "\n".join([*lines, "| **all** | " + " | ".join(totals) + " |"])
+    return "\n".join([*lines, "| **all** | " + " | ".join(totals) + " |", FLOWS_HEAD, *map(_row, FLOWS)])
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

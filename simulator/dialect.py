@@ -126,6 +126,10 @@ class Dialect(ABC):
         """Write the message that charging paused or resumed; 1.6 only reports it by the connector's status."""
         return None
 
+    def updated(self, connector: Connector, tx: Transaction, trigger: str) -> Build | None:
+        """Write an update of a transaction with a TriggerReason of 2.x."""
+        return None
+
     def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
         """Write the message that a limit changed the power."""
         return None

@@ -27,6 +27,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import simulator.steps_2x  # noqa: F401  # adds its steps to STEPS
 from simulator.charging.connector import ImpossibleStatus
 from simulator.clock import timestamp
 from simulator.station import Station
@@ -34,7 +35,7 @@ from simulator.steps import CHOICES, STEPS, Run, StepFailed
 from simulator.wire.link import CallFailed
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
-CHARGE_POINT = {"connectors": int, "direct_current": bool, "signed": bool}
+CHARGE_POINT = {"connectors": int, "direct_current": bool, "signed": bool, "batteries": int}
 
 KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("a text", (str,)),

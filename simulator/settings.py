@@ -142,6 +142,11 @@ class Settings:
         self.by_key = {row.key: row for row in rows if row.key}
         self.by_variable = {(row.component, row.variable): row for row in rows if row.component}
 
+    def add(self, setting: Setting) -> None:
+        """Add a variable of 2.x that only some charge points have."""
+        assert setting.component is not None
+        self.by_variable[setting.component, setting.variable] = setting
+
     def find_key(self, key: str) -> Setting | None:
         """Return a setting by its 1.6 key without regard to case (CiString); None if there is no such key."""
         return next((row for name, row in self.by_key.items() if name.casefold() == key.casefold()), None)

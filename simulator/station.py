@@ -1,4 +1,4 @@
-"""A charge point with connectors and drivers: cables, tokens, transactions, power limits and faults.
+"""A charge point with drivers: cables, tokens, transactions and faults.
 
 Its `dialect` writes the messages of the OCPP version.
 """
@@ -7,75 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
-from simulator.certificates import CertificateStore
-from simulator.charging.authorization import Authorization
 from simulator.charging.connector import Connector, PendingStart, Transaction
-from simulator.charging.meter import Reading
-from simulator.charging.profiles import ProfileBook
-from simulator.charging.reservations import ReservationBook
-from simulator.charging.tokens import Verdict, same
+from simulator.charging.tokens import same
 from simulator.charging.vehicle import Vehicle
 from simulator.clock import timestamp
-from simulator.dialect import Dialect
-from simulator.lifecycle import Lifecycle
-from simulator.wire.connection import Identity
-from simulator.wire.link import CallFailed, Message, Payload
-
-AC_OUTLET_W = 7_400.0
-DC_OUTLET_W = 50_000.0
-DRIVER_S = 10.0
-"""Simulated seconds that a driver takes to handle the cable."""
+from simulator.equipment import Equipment
+from simulator.wire.link import CallFailed, Payload
+from simulator.wire.outbox import Build
 
 LOOK_AGAIN_S = 5.0
 """A changed ClockAlignedDataInterval takes effect within this many seconds."""
+
+DRIVER_S = 10.0
+"""Simulated seconds that a driver takes to handle the cable."""
 
 SIGNIFICANT_W = 100.0
 """The smallest change of power, in watts, that is reported."""
 
 
-class Station(Lifecycle):
-    """A charge point, in any version.
-
-    Args:
-        identity: the options of the charge point.
-        dialect: the class that writes the messages of its OCPP version.
-        log: gets one line for each event.
-    """
-
-    def __init__(self, identity: Identity, dialect: type[Dialect], log: Callable[[str], None]) -> None:
-        super().__init__(dialect.version, identity, log)
-        self.certificates = CertificateStore(identity.id)
-        self.dialect = dialect(identity, self.settings, self.certificates)
-        self.authorization = Authorization(self.settings, self.online.is_set, self._ask, log)
-        self.tokens = self.authorization.tokens
-        self.settings.by_key["NumberOfConnectors"].value = str(identity.connectors)
-        self.connectors = {number: Connector(number) for number in range(1, identity.connectors + 1)}
-        self.profiles = ProfileBook()
-        self.reservations = ReservationBook()
-        self.outlet_w = DC_OUTLET_W if identity.direct_current else AC_OUTLET_W
-        self.energy_wh = 0
-        self.transactions = 0
-        self.pending_starts: dict[int, PendingStart] = {}
-        self._shown: dict[int, str] = {}
-        self._metered: dict[int, tuple[float, float]] = {}
-        self.driver = False
-        """Whether a simulated driver plugs in after a remote start, and unplugs after a remote stop."""
-        self.firmware_fault: str | None = None
-        """The status with which the next firmware update fails, one of `maintenance.FIRMWARE_FAULTS`."""
-        self.reset_when_idle: str | None = None
-        """The boot reason of a reset that waits for the last transaction to end."""
-
-    def boot_message(self, reason: str) -> Message:
-        return self.dialect.boot(reason, self.firmware)
-
-    async def _ask(self, token: str, kind: str) -> Verdict:
-        """Ask the CSMS about a token."""
-        return self.dialect.authorized(await self.call(*self.dialect.authorize(token, kind)))
-
-    # --- status --------------------------------------------------------------------------------------------------
+class Station(Equipment):
+    """A charge point, in any version; see `Equipment` for the arguments."""
 
     async def power_on(self, reason: str = "PowerUp", patient: bool = False) -> None:
         self.spawn(self._aligned())
@@ -91,45 +46,7 @@ class Station(Lifecycle):
                 for connector in self.connectors.values():
                     await self.sample(connector, "Sample.Clock")
 
-    async def report_all(self) -> None:
-        await self.report_whole()
-        for connector in self.connectors.values():
-            if connector.transaction is None and connector.status != "Faulted":
-                # After a reboot the status depends only on the cable.
-                occupied = connector.plugged and connector.operative
-                connector.status = "Preparing" if occupied else self.resting(connector)
-            await self.report(connector, always=True)
-
-    async def report_whole(self) -> None:
-        """Report the status of the charge point itself, if the version has one."""
-        operative = any(connector.operative for connector in self.connectors.values())
-        await self.send(self.dialect.whole_status(operative))
-
-    async def report_changes(self) -> None:
-        for connector in self.connectors.values():
-            await self.report(connector)
-
-    async def becomes(self, connector: Connector, status: str) -> None:
-        """Change a connector's status and report it."""
-        connector.becomes(status)
-        await self.report(connector)
-
-    async def report(self, connector: Connector, always: bool = False) -> None:
-        """Report a connector's status if it differs from the last reported one, or with `always` in any case."""
-        shown = self.dialect.shown_status(connector.status)
-        if not always and (not self.online.is_set() or self._shown.get(connector.number) == shown):
-            return
-        if await self.send(self.dialect.status(connector)):
-            self._shown[connector.number] = shown
-            self.log(f"connector {connector.number} is {shown}")
-
     # --- people and cables ---------------------------------------------------------------------------------------
-
-    def vehicle(self) -> Vehicle:
-        """Return a vehicle for the current of this charge point, AC or DC."""
-        if self.identity.direct_current:
-            return Vehicle(capacity_wh=60_000, charge_wh=12_000, max_power_w=DC_OUTLET_W, direct_current=True)
-        return Vehicle()
 
     async def plug_in(self, number: int, vehicle: Vehicle | None = None) -> None:
         """Plug in a vehicle; charging starts if a token is already authorized."""
@@ -195,14 +112,8 @@ class Station(Lifecycle):
         connector.meter.rest()
         connector.vehicle = None
         if connector.becomes("SuspendedEV"):
-            await self.deliver(self.dialect.state_changed(connector, tx))
+            await self.transmit(connector, tx, self.dialect.state_changed(connector, tx))
             await self.report(connector)
-
-    def resting(self, connector: Connector) -> str:
-        """Return the status of a connector without a cable."""
-        if not connector.operative:
-            return "Unavailable"
-        return "Reserved" if self.reservations.of(connector.number) else "Available"
 
     async def await_cable(self, connector: Connector, pending: PendingStart) -> None:
         """Wait for the cable for the simulated seconds of ConnectionTimeOut."""
@@ -250,11 +161,14 @@ class Station(Lifecycle):
             tx.reservation_id = reservation.id
         connector.transaction = tx
         self.transactions += 1
+        for watcher in self.watchers:
+            watcher.starting(connector, tx)
         self._metered[connector.number] = (self.clock.simulated(), self.limit_w(connector))
         waiting = True
 
         def taken(answer: Payload) -> None:
             tx.verdict = self.dialect.start_answered(tx, answer)
+            self._answered(connector, tx, answer)
             if not waiting and self._unwanted(tx):
                 self.spawn(self.stop(connector.number, "DeAuthorized"))
 
@@ -276,21 +190,19 @@ class Station(Lifecycle):
         """Return whether a transaction must stop because the answer to its start refused the token."""
         return tx.verdict.status != "Accepted" and self.settings.flag("StopTransactionOnInvalidId")
 
-    def limit_w(self, connector: Connector) -> float:
-        """Return the power limit of a connector now, in W."""
-        started = connector.transaction.started_at if connector.transaction else None
-        return self.profiles.limit_w(connector.number, self.outlet_w, self.clock.simulated(), started)
+    async def transmit(self, connector: Connector, tx: Transaction, build: Build | None) -> None:
+        """Queue a message of a transaction, and wait for its answer or the loss of the connection."""
+        if build is not None:
+            taken = partial(self._answered, connector, tx)
+            await self.attempt(self.receive(self.post(build, taken)))
 
-    def measure(self, connector: Connector) -> Reading:
-        """Advance the meter to the current time, with the limit that was valid until now, and return its reading."""
-        now = self.clock.simulated()
-        before, limit = self._metered.get(connector.number, (now, self.outlet_w))
-        self._metered[connector.number] = (now, self.limit_w(connector))
-        if connector.vehicle is not None and connector.status == "Charging":
-            connector.meter.run(now - before, connector.vehicle, limit)
-        else:
-            connector.meter.rest()
-        return connector.meter.reading(connector.vehicle)
+    def _answered(self, connector: Connector, tx: Transaction, answer: Payload) -> None:
+        for watcher in self.watchers:
+            watcher.answered(connector, tx, answer)
+
+    async def update(self, connector: Connector, tx: Transaction, trigger: str) -> None:
+        """Send an update of a transaction with a TriggerReason of 2.x."""
+        await self.transmit(connector, tx, self.dialect.updated(connector, tx, trigger))
 
     async def limits_changed(self) -> None:
         """Apply changed charging profiles to all running transactions."""
@@ -302,7 +214,7 @@ class Station(Lifecycle):
             await self._show_power(connector, tx)
             if connector.status == "Charging" and abs(connector.meter.power_w - before) > SIGNIFICANT_W:
                 reading = connector.meter.reading(connector.vehicle)
-                await self.deliver(self.dialect.rate_changed(connector, tx, reading))
+                await self.transmit(connector, tx, self.dialect.rate_changed(connector, tx, reading))
 
     async def _show_power(self, connector: Connector, tx: Transaction) -> None:
         """Set the status: suspended if the limit allows no power or the vehicle takes none, else charging."""
@@ -314,14 +226,18 @@ class Station(Lifecycle):
         changed = connector.becomes("SuspendedEVSE" if limit <= 0 else "SuspendedEV" if demand <= 0 else "Charging")
         if not changed:
             return
-        await self.deliver(self.dialect.state_changed(connector, tx))
+        await self.transmit(connector, tx, self.dialect.state_changed(connector, tx))
         await self.report(connector)
 
     async def _charge(self, connector: Connector, tx: Transaction) -> None:
         """Send meter values at the sample interval until the transaction ends."""
         while not tx.ended:
             interval = self.settings.number("MeterValueSampleInterval")
-            await self.clock.sleep(interval or 60.0)
+            due = self.clock.simulated() + (interval or 60.0)
+            while (left := due - self.clock.simulated()) > 0 and not tx.ended:
+                await self.clock.sleep(min([left, *(watcher.seconds_left(connector, tx) for watcher in self.watchers)]))
+                for watcher in self.watchers:
+                    await watcher.check(connector, tx)
             if tx.ended:
                 return
             await self._show_power(connector, tx)
@@ -336,7 +252,7 @@ class Station(Lifecycle):
         if tx is None or tx.ended:
             await self.send(self.dialect.meter_values(connector, reading, context))
         else:
-            await self.deliver(self.dialect.sampled(connector, tx, reading, context))
+            await self.transmit(connector, tx, self.dialect.sampled(connector, tx, reading, context))
 
     async def stop(self, number: int, reason: str = "Local", token: str | None = None) -> None:
         """End the transaction on a connector; the cable remains plugged in."""
@@ -355,7 +271,9 @@ class Station(Lifecycle):
         connector.transaction = None
         self.profiles.forget_transaction(connector.number)
         self.energy_wh += max(0, reading.energy_wh - tx.meter_start)
-        await self.deliver(message)
+        for watcher in self.watchers:
+            watcher.ended(connector, tx)
+        await self.transmit(connector, tx, message)
         self.log(f"transaction {tx.number or tx.id} stopped at {reading.energy_wh} Wh ({reason})")
         if connector.status != "Faulted":
             if reason != "EVDisconnected":
@@ -367,18 +285,6 @@ class Station(Lifecycle):
         if self.reset_when_idle and not self.charging():
             why, self.reset_when_idle = self.reset_when_idle, None
             self.spawn(self.restart(why))
-
-    def charging(self) -> bool:
-        """Return whether a transaction runs."""
-        return any(connector.transaction for connector in self.connectors.values())
-
-    def connector_of(self, transaction: str | int) -> Connector | None:
-        """Return the connector of a running transaction, by the id that the CSMS knows."""
-        for connector in self.connectors.values():
-            tx = connector.transaction
-            if tx is not None and transaction in (tx.id, tx.number):
-                return connector
-        return None
 
     # --- faults ---------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
+from simulator.charging.bill import Bill
 from simulator.charging.meter import Meter, Reading
 from simulator.charging.tokens import Verdict
 from simulator.charging.vehicle import Vehicle
@@ -66,6 +68,12 @@ class Transaction:
         evse_told: whether an event has already named the EVSE (2.x).
         verdict: the status of the token in the answer to the start.
         meter_start: the energy register at the start, in Wh.
+        once: members of transactionInfo for the next TransactionEvent (2.x).
+        tariff_id, bill: the tariff and the costs by it (2.1).
+        central_cost: the latest cost that the CSMS sent (2.1).
+        limits: the transactionLimit that is in force (2.1).
+        paused: whether it has reached one of them.
+        priority: whether priority charging is active (2.1).
         readings: the readings that StopTransaction may repeat (1.6), as (timestamp, reading, context).
     """
 
@@ -82,6 +90,13 @@ class Transaction:
     evse_told: bool = False
     ended: bool = False
     verdict: Verdict = ACCEPTED
+    once: dict[str, Any] = field(default_factory=dict)
+    tariff_id: str | None = None
+    bill: Bill | None = None
+    central_cost: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    paused: bool = False
+    priority: bool = False
     readings: list[tuple[str, Reading, str]] = field(default_factory=list)
 
     def noted(self, stamp: str, reading: Reading, context: str) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from simulator.wire.link import Payload
 
 LIMITS = ("limit", "limit_L2", "limit_L3", "dischargeLimit", "dischargeLimit_L2", "dischargeLimit_L3")
-SETPOINTS = ("setpoint", "setpoint_L2", "setpoint_L3")
+SETPOINTS = tuple(f"{name}{phase}" for name in ("setpoint", "setpointReactive") for phase in ("", "_L2", "_L3"))
+MODES = ("ChargingOnly", "CentralSetpoint", "LocalFrequency", "Idle")
+"""The supported modes of operation (2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ def broken_rule(raw: Payload) -> Rule | None:
 
 def _starts_given(raw: Payload) -> list[bool]:
     return ["startSchedule" in schedule for schedule in raw["chargingSchedule"]]
+
+
+def _all_periods(raw: Payload) -> Iterator[Payload]:
+    for schedule in raw["chargingSchedule"]:
+        yield from schedule["chargingSchedulePeriod"]
 
 
 def _periods(raw: Payload, mode: str) -> Iterator[Payload]:
@@ -60,10 +67,49 @@ RULES = (
         lambda raw: raw["chargingProfileKind"] == "Relative" and any(_starts_given(raw)),
     ),
     Rule(
+        "K01.FR.48",
+        "InvalidSchedule",
+        "phaseToUse: this EVSE has only one phase, and cannot switch it",
+        lambda raw: any("phaseToUse" in period for period in _all_periods(raw)),
+    ),
+    Rule(
+        "K28.FR.03",
+        "InvalidSchedule",
+        "a Dynamic profile has one schedule with one period",
+        lambda raw: raw["chargingProfileKind"] == "Dynamic" and len(list(_all_periods(raw))) != 1,
+    ),
+    Rule(
+        "K01.FR.120",
+        "UnsupportedPurpose",
+        "LocalGeneration is not supported",
+        lambda raw: raw["chargingProfilePurpose"] == "LocalGeneration",
+    ),
+    Rule(
+        "K01.FR.115",
+        "InvalidOperationMode",
+        "operationMode is not in V2XChargingCtrlr.SupportedOperationModes",
+        lambda raw: any(period.get("operationMode", "ChargingOnly") not in MODES for period in _all_periods(raw)),
+    ),
+    Rule(
+        "K01.FR.123 to K01.FR.125",
+        "InvalidSchedule",
+        "useLocalTime, randomizedDelay and limitAtSoC are not supported",
+        lambda raw: any(
+            schedule.get("useLocalTime") or schedule.get("randomizedDelay") or "limitAtSoC" in schedule
+            for schedule in raw["chargingSchedule"]
+        ),
+    ),
+    Rule(
+        "K01.FR.126",
+        "InvalidSchedule",
+        "evseSleep is not supported",
+        lambda raw: any(period.get("evseSleep") for period in _all_periods(raw)),
+    ),
+    Rule(
         "K28.FR.04",
         "InvalidProfile",
-        "dynUpdateInterval is only for Dynamic profiles",
-        lambda raw: "dynUpdateInterval" in raw and raw["chargingProfileKind"] != "Dynamic",
+        "dynUpdateInterval and dynUpdateTime are only for Dynamic profiles",
+        lambda raw: bool({"dynUpdateInterval", "dynUpdateTime"} & set(raw)) and raw["chargingProfileKind"] != "Dynamic",
     ),
     Rule(
         "Q08.FR.03",
@@ -73,6 +119,12 @@ RULES = (
             "v2xBaseline" not in period or len(period.get("v2xFreqWattCurve", ())) < 2
             for period in _periods(raw, "LocalFrequency")
         ),
+    ),
+    Rule(
+        "Q08.FR.04",
+        "InvalidSchedule",
+        "a period with LocalFrequency cannot have limits or setpoints",
+        lambda raw: any(name in period for period in _periods(raw, "LocalFrequency") for name in LIMITS + SETPOINTS),
     ),
     Rule(
         "Q10.FR.02",

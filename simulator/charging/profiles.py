@@ -13,12 +13,13 @@ from itertools import pairwise
 from typing import Any
 
 from simulator.charging.tokens import when
-from simulator.charging.vehicle import VOLTAGE
+from simulator.charging.vehicle import VOLTAGE, interpolated
 from simulator.wire.link import Payload
 
 STATION = ("ChargePointMaxProfile", "ChargingStationMaxProfile", "ChargingStationExternalConstraints")
 PERIOD_S = {"Daily": 86_400.0, "Weekly": 604_800.0}
 MAX_STACK_LEVEL = 10
+GRID_HZ = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Profile:
         limit = None
         for period in self.schedule["chargingSchedulePeriod"]:
             if period["startPeriod"] <= seconds:
-                limit = period.get("limit")
+                limit = _wanted(period)
         if limit is None:
             return None
         return float(limit) * (VOLTAGE if self.schedule["chargingRateUnit"] == "A" else 1.0)
@@ -93,6 +94,21 @@ class Profile:
         moments = [start + mark for start in starts for mark in marks]
         moments += [found for key in ("validFrom", "validTo") if (found := self._moment(self.raw.get(key)))]
         return [moment for moment in moments if now < moment < end]
+
+
+def _wanted(period: Payload) -> float | None:
+    """Return the limit or the setpoint of a period, by its mode of operation (2.1); the grid has 50 Hz."""
+    match period.get("operationMode"):
+        case "Idle":
+            return 0.0
+        case "CentralSetpoint":
+            found = period.get("setpoint")
+        case "LocalFrequency":
+            curve = sorted((point["frequency"], point["power"]) for point in period["v2xFreqWattCurve"])
+            found = period["v2xBaseline"] + interpolated(curve, GRID_HZ)
+        case _:
+            found = period.get("limit")
+    return None if found is None else float(found)
 
 
 class ProfileBook:
@@ -123,17 +139,18 @@ class ProfileBook:
         """Remove the TxProfiles of an ended transaction (1.6, 3.13.1)."""
         self.clear(lambda profile: profile.purpose == "TxProfile" and profile.place == place)
 
-    def limit_w(self, place: int, outlet_w: float, now: float, started: float | None) -> float:
+    def limit_w(self, place: int, outlet_w: float, now: float, started: float | None, priority: bool = False) -> float:
         """Return the power limit of a connector, in W, at a simulated second.
 
-        It is the lowest limit of all purposes; a TxProfile replaces the TxDefaultProfile.
+        It is the lowest limit of all purposes; a TxProfile replaces the TxDefaultProfile, and with `priority` the
+        PriorityCharging profile replaces both (K21.FR.04).
         """
         limits = [outlet_w]
         for purpose in STATION:
             limits += self._strongest(purpose, (0,), now, started)
-        in_transaction = self._strongest("TxProfile", (place,), now, started)
+        in_transaction = self._strongest("PriorityCharging", (place, 0), now, started) if priority else []
+        in_transaction = in_transaction or self._strongest("TxProfile", (place,), now, started)
         limits += in_transaction or self._strongest("TxDefaultProfile", (place, 0), now, started)
-        limits += self._strongest("PriorityCharging", (place,), now, started)
         return max(0.0, min(limits))
 
     def _strongest(self, purpose: str, places: tuple[int, ...], now: float, started: float | None) -> list[float]:

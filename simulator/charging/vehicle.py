@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,7 +38,7 @@ class Vehicle:
         full power from 10 % to 50 %, a fifth at 80 % and a twentieth at 100 %, as lithium cells require.
         """
         points = DC_CURVE if self.direct_current else AC_CURVE
-        return self.max_power_w * _between(points, self.soc)
+        return 0.0 if self.soc >= 100.0 else self.max_power_w * interpolated(points, self.soc)
 
     def take(self, energy_wh: float) -> None:
         """Add energy to the battery, in Wh."""
@@ -48,10 +49,8 @@ AC_CURVE = ((0.0, 1.0), (95.0, 1.0), (100.0, 0.1), (100.0001, 0.0))
 DC_CURVE = ((0.0, 0.6), (10.0, 1.0), (50.0, 1.0), (80.0, 0.2), (100.0, 0.05), (100.0001, 0.0))
 
 
-def _between(points: tuple[tuple[float, float], ...], x: float) -> float:
+def interpolated(points: Sequence[tuple[float, float]], x: float) -> float:
     """Interpolate linearly between (x, y) points sorted by x; constant beyond the ends."""
-    if x >= 100.0:
-        return 0.0
     for (x0, y0), (x1, y1) in pairwise(points):
         if x <= x1:
             return y0 + (y1 - y0) * max(0.0, x - x0) / (x1 - x0)

@@ -24,6 +24,7 @@ from simulator.signing import SIGNING_METHOD, signed_data
 from simulator.station import Station
 from simulator.v2x.device_model import DeviceModel
 from simulator.v2x.display import Display
+from simulator.v2x.iso15118 import SmartVehicles
 from simulator.v2x.maintenance import Maintenance2x
 from simulator.v2x.monitoring import Monitors
 from simulator.v2x.remote_control import RemoteControl
@@ -65,6 +66,7 @@ class Parts:
 
     device_model: DeviceModel
     monitors: Monitors
+    profiles: Profiles2x
 
 
 def add_answers(station: Station) -> Parts:
@@ -73,16 +75,18 @@ def add_answers(station: Station) -> Parts:
     requests, maintenance = Requests(station, smart_charging), Maintenance(station)
     device_model = DeviceModel(station, requests)
     monitors = Monitors(station, device_model)
+    SmartVehicles(station)
+    profiles = Profiles2x(station, smart_charging)
     station.answering.routes = routes(
         SharedAnswers(station, requests, maintenance),
         device_model,
         monitors,
         RemoteControl(station, requests, maintenance),
-        Profiles2x(station, smart_charging),
+        profiles,
         Maintenance2x(station, maintenance),
         Display(station),
     )
-    return Parts(device_model, monitors)
+    return Parts(device_model, monitors, profiles)
 
 
 def charge_point_201(identity: Identity, log: Callable[[str], None]) -> Station:
@@ -195,9 +199,12 @@ class Dialect201(Dialect):
                 "transactionId": tx.id,
                 "chargingState": CHARGING_STATE.get(connector.status, "Idle"),
                 **(info or {}),
+                **tx.once,
             },
             **members,
+            **self.costs(tx, kind),
         }
+        tx.once = {}
         tx.seq_no += 1
         if meter_value is not None:
             payload["meterValue"] = [meter_value]
@@ -205,6 +212,14 @@ class Dialect201(Dialect):
             payload["evse"] = {"id": connector.number, "connectorId": 1}
             tx.evse_told = True
         return lambda offline: ("TransactionEvent", {**payload, "offline": True} if offline else payload)
+
+    def costs(self, tx: Transaction, kind: str) -> Payload:
+        """Return costDetails for an event, which only 2.1 has."""
+        return {}
+
+    def updated(self, connector: Connector, tx: Transaction, trigger: str) -> Build:
+        reading = connector.meter.reading(connector.vehicle)
+        return self._event(connector, tx, "Updated", trigger, self._meter_value(reading, "Other"))
 
     def started(self, connector: Connector, tx: Transaction, reading: Reading, trigger: str) -> Build:
         members: Payload = {"idToken": {"idToken": tx.id_token, "type": tx.token_type}}

@@ -199,7 +199,10 @@ class DeviceModel:
         station = self.station
         if "evseId" in payload:
             return Reply({"status": "Rejected", "statusInfo": {"reasonCode": "NotSupported"}})
-        if payload["type"] in ("OnIdle", "ImmediateAndResume") and station.charging():
+        if payload["type"] == "ImmediateAndResume":
+            # B13.FR.01: TxCtrlr has no ResumptionTimeout, so no transaction can be resumed.
+            return Reply(station.dialect.rejected("NotSupported"))
+        if payload["type"] == "OnIdle" and station.charging():
             station.reset_when_idle = "ScheduledReset"
             return Reply({"status": "Scheduled"})
         return Reply({"status": "Accepted"}, lambda: self.requests.reset("ImmediateReset", "RemoteReset"))

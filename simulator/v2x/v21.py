@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from simulator.answers import answers, routes
+from simulator.charging.connector import Transaction
 from simulator.clock import timestamp
+from simulator.settings import RO, Setting
 from simulator.station import Station
+from simulator.v2x.battery_swap import BatterySwaps
 from simulator.v2x.charge_point import Dialect201, Parts, add_answers
+from simulator.v2x.dynamic_profiles import DynamicProfiles
+from simulator.v2x.energy_resources import EnergyResources
+from simulator.v2x.tariffs import Tariffs
+from simulator.v2x.transaction_limits import TransactionLimits
 from simulator.wire.connection import Identity
 from simulator.wire.link import Payload, Reply
 
-CURRENCY = "EUR"
-REFUSED = {"AFRRSignal": "it feeds nothing back to the grid", "RequestBatterySwap": "it holds no batteries"}
+MODES = "ChargingOnly,CentralSetpoint,LocalFrequency,Idle"
+SETTINGS = (
+    ("SmartChargingCtrlr", "SupportsDynamicProfiles", "true", "boolean"),
+    ("SmartChargingCtrlr", "SupportedAdditionalPurposes", "PriorityCharging", "PriorityCharging|LocalGeneration"),
+    ("V2XChargingCtrlr", "Enabled", "true", "boolean"),
+    ("V2XChargingCtrlr", "SupportedOperationModes", MODES, MODES.replace(",", "|")),
+    ("V2XChargingCtrlr", "SupportedEnergyTransferModes", "AC_single_phase,DC", "AC_single_phase|DC"),
+)
+"""Variables that only 2.1 has: component, variable, value, kind."""
+
+REFUSED = {"AFRRSignal": "it feeds nothing back to the grid"}
 """Action that is always answered with Rejected -> the reason."""
-
-REPORT_NAMES = {
-    "fixedPFAbsorb": "fixedPF",
-    "fixedPFInject": "fixedPF",
-    "limitMaxDischarge": "limitMaxDischarge",
-    "fixedVar": "fixedVar",
-    "freqDroop": "freqDroop",
-    "gradient": "gradient",
-    "enterService": "enterService",
-    "curve": "curve",
-}
-"""Member of SetDERControl -> member of its entry in ReportDERControl."""
-
-PLAIN_REPORTS = ("gradient", "enterService")
-"""Entries of ReportDERControl without isDefault and isSuperseded."""
 
 
 def charge_point_21(identity: Identity, log: Callable[[str], None]) -> Station:
     """Build a charging station that speaks OCPP 2.1."""
     station = Station(identity, Dialect21, log)
-    parts = add_answers(station)
-    station.answering.routes |= routes(Answers21(station), Streams(station, parts))
+    parts, tariffs = add_answers(station), Tariffs(station)
+    TransactionLimits(station)
+    assert isinstance(station.dialect, Dialect21)
+    station.dialect.tariffs = tariffs
+    for component, variable, value, kind in SETTINGS:
+        station.settings.add(Setting(None, component, variable, value, kind, RO))
+    station.answering.routes |= routes(
+        Answers21(station),
+        tariffs,
+        EnergyResources(station),
+        DynamicProfiles(station, parts.profiles),
+        BatterySwaps(station, identity.batteries),
+        Streams(station, parts),
+    )
     return station
 
 
@@ -44,6 +56,10 @@ class Dialect21(Dialect201):
     """The messages of OCPP 2.1."""
 
     version = "2.1"
+    tariffs: Tariffs | None = None
+
+    def costs(self, tx: Transaction, kind: str) -> Payload:
+        return {} if self.tariffs is None else self.tariffs.costs(tx, kind)
 
 
 class Answers21:
@@ -51,136 +67,6 @@ class Answers21:
 
     def __init__(self, station: Station) -> None:
         self.station = station
-        self.tariffs: dict[int, Payload] = {}
-        self.transaction_tariffs: dict[str, Payload] = {}
-        self.controls: dict[str, Payload] = {}
-
-    # --- tariffs (I) ---------------------------------------------------------------------------------------------
-
-    @answers("SetDefaultTariff")
-    def set_default_tariff(self, payload: Payload) -> Reply:
-        place, tariff = payload["evseId"], payload["tariff"]
-        if place and place not in self.station.connectors:
-            return Reply({"status": "Rejected"})
-        elsewhere = [held for held in self.tariffs if held != place and place]
-        if any(self.tariffs[held]["tariffId"] == tariff["tariffId"] for held in elsewhere):
-            return Reply({"status": "DuplicateTariffId"})
-        for number in [place] if place else list(self.station.connectors):
-            self.tariffs[number] = tariff
-        return Reply({"status": "Accepted"})
-
-    @answers("GetTariffs")
-    def get_tariffs(self, payload: Payload) -> Reply:
-        place = payload["evseId"]
-        if place and place not in self.station.connectors:
-            return Reply({"status": "Rejected"})
-        assigned: dict[str, list[int]] = {}
-        for number, tariff in self.tariffs.items():
-            if place in (0, number):
-                assigned.setdefault(tariff["tariffId"], []).append(number)
-        if not assigned:
-            return Reply({"status": "NoTariff"})
-        found = [
-            {"tariffId": tariff, "tariffKind": "DefaultTariff", "evseIds": numbers}
-            for tariff, numbers in assigned.items()
-        ]
-        return Reply({"status": "Accepted", "tariffAssignments": found})
-
-    @answers("ClearTariffs")
-    def clear_tariffs(self, payload: Payload) -> Reply:
-        place = payload.get("evseId", 0)
-        held = {number: tariff for number, tariff in self.tariffs.items() if place in (0, number)}
-        wanted = payload.get("tariffIds") or sorted({tariff["tariffId"] for tariff in held.values()})
-        results = []
-        for tariff in wanted:
-            numbers = [number for number in held if held[number]["tariffId"] == tariff]
-            for number in numbers:
-                del self.tariffs[number]
-            results.append({"tariffId": tariff, "status": "Accepted" if numbers else "NoTariff"})
-        return Reply({"clearTariffsResult": results or [{"status": "NoTariff"}]})
-
-    @answers("ChangeTransactionTariff")
-    def change_transaction_tariff(self, payload: Payload) -> Reply:
-        transaction, tariff = payload["transactionId"], payload["tariff"]
-        if self.station.connector_of(transaction) is None:
-            return Reply({"status": "TxNotFound"})
-        present = self.transaction_tariffs.get(transaction, {"currency": CURRENCY})
-        if tariff["currency"] != present["currency"]:
-            return Reply({"status": "NoCurrencyChange"})
-        self.transaction_tariffs[transaction] = tariff
-        return Reply({"status": "Accepted"})
-
-    # --- distributed energy resources (R) ------------------------------------------------------------------------
-
-    @answers("SetDERControl")
-    def set_control(self, payload: Payload) -> Reply:
-        if not any(name in payload for name in REPORT_NAMES):
-            return Reply(self.station.dialect.rejected("MissingParam"))
-        key = payload["controlId"]
-        replaced = [
-            held
-            for held, control in self.controls.items()
-            if held != key
-            and (control["controlType"], control["isDefault"]) == (payload["controlType"], payload["isDefault"])
-        ]
-        for held in replaced:
-            del self.controls[held]
-        self.controls[key] = payload
-        return Reply({"status": "Accepted"} | ({"supersededIds": replaced} if replaced else {}))
-
-    @answers("ClearDERControl")
-    def clear_control(self, payload: Payload) -> Reply:
-        chosen = self._controls(payload)
-        for key in chosen:
-            del self.controls[key]
-        return Reply({"status": "Accepted" if chosen else "NotFound"})
-
-    @answers("GetDERControl")
-    def get_control(self, payload: Payload) -> Reply:
-        chosen = self._controls(payload)
-        if not chosen:
-            return Reply({"status": "NotFound"})
-
-        async def follow() -> None:
-            report: dict[str, Any] = {"requestId": payload["requestId"], "tbc": False}
-            for key, control in chosen.items():
-                name = next(name for name in REPORT_NAMES if name in control)
-                entry = {"id": key, REPORT_NAMES[name]: control[name]}
-                if name not in PLAIN_REPORTS:
-                    entry |= {"isDefault": control["isDefault"], "isSuperseded": False}
-                if name == "curve":
-                    entry["curveType"] = control["controlType"]
-                report.setdefault(name, []).append(entry)
-            await self.station.send(("ReportDERControl", report))
-
-        return Reply({"status": "Accepted"}, follow)
-
-    def _controls(self, payload: Payload) -> dict[str, Payload]:
-        return {
-            key: control
-            for key, control in self.controls.items()
-            if payload.get("controlId", key) == key
-            and payload.get("controlType", control["controlType"]) == control["controlType"]
-            and payload.get("isDefault", control["isDefault"]) == control["isDefault"]
-        }
-
-    # --- charging ------------------------------------------------------------------------------------------------
-
-    @answers("UpdateDynamicSchedule")
-    def update_schedule(self, payload: Payload) -> Reply:
-        for held in self.station.profiles.profiles:
-            if held.id == payload["chargingProfileId"] and held.kind == "Dynamic":
-                held.schedule["chargingSchedulePeriod"][0].update(payload["scheduleUpdate"])
-                return Reply({"status": "Accepted"}, self.station.limits_changed)
-        return Reply(self.station.dialect.rejected("InvalidProfile"))
-
-    @answers("UsePriorityCharging")
-    def priority(self, payload: Payload) -> Reply:
-        connector = self.station.connector_of(payload["transactionId"])
-        if connector is None:
-            return Reply({"status": "Rejected"})
-        held = [found for found in self.station.profiles.profiles if found.purpose == "PriorityCharging"]
-        return Reply({"status": "Accepted" if held else "NoProfile"})
 
     @answers("NotifyAllowedEnergyTransfer")
     def allowed_energy_transfer(self, payload: Payload) -> Reply:
@@ -190,10 +76,6 @@ class Answers21:
     @answers("AFRRSignal")
     def afrr(self, payload: Payload) -> Reply:
         return Reply(self.station.dialect.rejected("NoOperationMode"))
-
-    @answers("RequestBatterySwap")
-    def battery_swap(self, payload: Payload) -> Reply:
-        return Reply(self.station.dialect.rejected("NoBatteries"))
 
     @answers("NotifyWebPaymentStarted")
     def web_payment(self, payload: Payload) -> Reply:

@@ -42,6 +42,7 @@ class Identity:
         seed: makes random delays and choices repeatable; message and transaction ids are unique anyway.
         direct_current: whether to charge with up to 50 kW DC, less as the battery fills, instead of 7.4 kW AC.
         signed: whether to add signed meter values.
+        batteries: the number of slots of a battery swap station that hold a battery (2.1).
         client_certificate: whether `tls` has a client certificate, which means security profile 3.
     """
 
@@ -56,6 +57,7 @@ class Identity:
     direct_current: bool = False
     signed: bool = False
     client_certificate: bool = False
+    batteries: int = 0
     vendor: str = "ChargeSentinel"
     model: str = "Simulated"
     firmware: str = "1.0.0"

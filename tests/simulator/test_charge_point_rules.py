@@ -200,6 +200,26 @@ PROFILES: list[tuple[str, int, dict[str, Any], dict[str, Any], str]] = [
      "NoFreqWattCurve"),  # Q08.FR.03
     ("2.1", 1, profile(chargingSchedule=schedule_of(operationMode="Idle", limit=0.0)),
      profile(chargingSchedule=schedule_of(operationMode="Idle")), "InvalidSchedule"),  # Q10.FR.02
+    ("2.1", 1, profile(chargingSchedule=schedule_of(
+        operationMode="LocalFrequency", v2xBaseline=0.0, v2xFreqWattCurve=CURVE, limit=5.0)), profile(),
+     "InvalidSchedule"),  # Q08.FR.04
+    ("2.0.1", 1, profile(chargingSchedule=schedule_of(limit=5.0, numberPhases=1, phaseToUse=2)), profile(),
+     "InvalidSchedule"),  # K01.FR.48
+    ("2.1", 1, profile(chargingProfileKind="Dynamic", chargingSchedule=[{"id": 1, "chargingRateUnit": "W",
+     "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1.0}, {"startPeriod": 9, "limit": 2.0}]}]),
+     profile(chargingProfileKind="Dynamic"), "InvalidSchedule"),  # K28.FR.03
+    ("2.1", 1, profile(dynUpdateTime="2026-01-01T00:00:00Z"), profile(), "InvalidProfile"),  # K01.FR.122
+    ("2.1", 1, profile(chargingSchedule=schedule_of(operationMode="ExternalLimits", limit=5.0)),
+     profile(chargingSchedule=schedule_of(operationMode="ChargingOnly", limit=5.0)),
+     "InvalidOperationMode"),  # K01.FR.115
+    ("2.1", 1, profile(chargingProfilePurpose="LocalGeneration"), profile(chargingProfilePurpose="PriorityCharging"),
+     "UnsupportedPurpose"),  # K01.FR.120
+    ("2.1", 1, profile(chargingSchedule=[schedule_of(limit=5.0)[0] | {"limitAtSoC": {"soc": 80, "limit": 1.0}}]),
+     profile(), "InvalidSchedule"),  # K01.FR.125
+    ("2.1", 1, profile(chargingSchedule=[schedule_of(limit=5.0)[0] | {"randomizedDelay": 5}]), profile(),
+     "InvalidSchedule"),  # K01.FR.124
+    ("2.1", 1, profile(chargingSchedule=schedule_of(limit=5.0, evseSleep=True)), profile(),
+     "InvalidSchedule"),  # K01.FR.126
 ]  # fmt: skip
 
 
