@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from inspector.formats import csv_writer
 from inspector.formats.har import writer as har_writer
+from inspector.formats.pcap import writer as pcap_writer
 from inspector.formats.stored import now, stored
 from inspector.formats.trace import writer as trace_writer
 from inspector.store.reading.stored_records import frames
 
-STYLES = ("trace", "har", "csv", "raw")
+STYLES = ("trace", "har", "csv", "raw", "pcapng")
 
 
 def session_ids(connection: sqlite3.Connection) -> list[int]:
@@ -39,6 +40,8 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
         chosen = session_ids(connection) if sessions is None else sessions
         until = now(connection, sessions)
         yield from har_writer.write(stored(connection, [session], until) for session in chosen)
+    elif style == "pcapng":
+        yield from pcap_writer.write(stored(connection, sessions), connection)
     elif style == "csv":
         yield from csv_writer.write(connection, where)
     else:

@@ -23,6 +23,7 @@ from typing import BinaryIO, cast
 from inspector.errors import UnusableFile
 from inspector.formats import mitmproxy_flows
 from inspector.formats.captured import Captured, to_records
+from inspector.formats.pcap.packets import looks_like_packets
 from inspector.formats.reading import Reading, Unreadable
 from inspector.formats.recoded import utf8
 from inspector.formats.trace import reader as trace_reader
@@ -32,12 +33,10 @@ from inspector.records import FrameRecord, Record
 LINE_LIMIT = 64 * 1024 * 1024
 """In bytes. A longer line is refused rather than read into memory."""
 
-KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
+KINDS = ("recording", "trace", "har", "mitmproxy", "pcap", "log", "raw")
 _LOOKED_AT = 200
 """How many lines are examined to tell logs from raw frames: the first lines of a log may have any form."""
 _HEAD = 64 * 1024
-_PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
-"""The first bytes of pcap and pcapng files."""
 _HAR = re.compile(rb'"log"\s*:\s*\{')
 _SEARCHED = 32 * 1024 * 1024
 _SEARCHED_LINES = 100_000
@@ -93,6 +92,12 @@ def open_input(
         whole = _seekable(file, first, reading)
         reading.position = whole.tell
         frames = (har_reader if kind == "har" else mitmproxy_flows).read(whole, reading)
+    elif kind == "pcap":
+        from inspector.formats.pcap import reader as pcap_reader
+
+        whole = _seekable(file, first, reading)
+        reading.position = whole.tell
+        frames = pcap_reader.read(whole, reading)
     elif kind in ("log", "raw"):
         from inspector.formats import logs
 
@@ -158,9 +163,8 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
     head = first[-1].lstrip() if first else b""
     if first and first[0].startswith(b"SQLite format 3\0"):
         return "recording"
-    if first and first[0][:4] in _PACKETS:
-        fix = f"make a text of it first: tshark -r {reading.source} -Y websocket -T json"
-        raise UnusableFile(reading.source, "is a capture of packets", fix)
+    if looks_like_packets(b"".join(first[:3])):
+        return "pcap"
     if mitmproxy_flows.looks_like_flows(head):
         return "mitmproxy"
     if trace_reader.looks_like_trace(head):

@@ -13,7 +13,7 @@ import click
 
 from inspector.errors import UnusableFile, UserMistake
 
-STYLES = ("trace", "har", "csv", "raw")
+STYLES = ("trace", "har", "csv", "raw", "pcapng")
 
 
 @click.command(
@@ -22,6 +22,7 @@ Examples:
   chargesentinel export traffic.db -o traffic.jsonl
   chargesentinel export traffic.db --format har -o traffic.har
   chargesentinel export traffic.db --session 3 --format raw | less
+  chargesentinel export traffic.db --format pcapng -o traffic.pcapng
 """
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -32,7 +33,7 @@ Examples:
     type=click.Choice(STYLES),
     default="trace",
     show_default=True,
-    help="Open OCPP Trace v1.1 (JSONL), HAR as browsers write it, CSV, or bare frames, one per line.",
+    help="Open OCPP Trace v1.1 (JSONL), HAR as browsers write it, CSV, bare frames (one per line) or pcapng.",
 )
 @click.option(
     "-o",

@@ -73,9 +73,9 @@ def import_recordings(
 ) -> int:
     """Store and judge captures and logs of other tools.
 
-    Reads Open OCPP Traces (JSONL), HAR files with WebSockets, flow files of mitmproxy, recordings, bare frames (one per
-    line), and logs of any program with OCPP frames in them: text, JSON, CSV, tshark. Gzip is unpacked; - is standard
-    input. Frames are judged and stored as live traffic is.
+    Reads Open OCPP Traces (JSONL), HAR files with WebSockets, flow files of mitmproxy, packets (pcap, pcapng),
+    recordings, bare frames (one per line), and logs of any program with OCPP frames in them: text, JSON, CSV, tshark.
+    Gzip is unpacked; - is standard input. Frames are judged and stored as live traffic is.
 
     Exit code 1: parts of an input could not be understood; they are named, and the rest is stored.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inspector.formats.reading import Reading
     from inspector.protocol.vocabulary import OcppVersion
 
-KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
+KINDS = ("recording", "trace", "har", "mitmproxy", "pcap", "log", "raw")
 
 
 def input_options[F: Callable[..., Any]](command: F) -> F:
