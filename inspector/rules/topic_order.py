@@ -140,6 +140,7 @@ from inspector.rules.topics.smart_charging.advice_v2x import ChargingAdvice
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules
+from inspector.rules.topics.smart_charging.composites_v2x import ComparedComposites
 from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
 from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
 from inspector.rules.topics.smart_charging.dynamic_v21 import DynamicProfiles21
@@ -277,6 +278,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ChargingNeeds,
     CarSchedules,
     ChargingAdvice,
+    ComparedComposites,
     ChargingProfiles,
     SchedulePeriods,
     ReportedProfiles,

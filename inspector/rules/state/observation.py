@@ -12,7 +12,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import seconds, string
-from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, result, track
+from inspector.rules.rule import CLOSED, OPENED, V2X, Topic, call, event, result, track
 
 
 class Observation(Topic):
@@ -26,6 +26,7 @@ class Observation(Topic):
         opened_ns: the time when the latest session opened; None if its opening was not seen.
         offline_from_ns: the time when the previous session closed, if no other session was open then; otherwise None.
         connections: how many sessions there were.
+        skew_s: how far the clock of a 2.x station differed in its latest StatusNotification; infinite before.
     """
 
     scope = "station"
@@ -39,6 +40,7 @@ class Observation(Topic):
         self.opened_ns: int | None = None
         self.offline_from_ns: int | None = None
         self.connections = 0
+        self.skew_s = float("inf")
         self._closed_ns: int | None = None
 
     @track(OPENED)
@@ -67,6 +69,12 @@ class Observation(Topic):
         # The charge point sets its clock to this time, so a message with a later timestamp was made after the boot.
         if self.seen_since is not None and self._told_s is None:
             self._told_s = seconds(string(frame.payload, "currentTime"))
+
+    @track(call("StatusNotification"), versions=V2X)
+    def timestamped(self, frame: Frame) -> None:
+        told = seconds(string(frame.payload, "timestamp"))
+        if told is not None:
+            self.skew_s = abs(told - frame.ts_ns / 1e9)
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ class Availability(Topic):
     @rule(
         "availability.not-scheduled",
         result("ChangeAvailability"),
-        title="A connector with a transaction is made inoperative at once",
+        title="A connector with a transaction is made inoperative at once, or the change is rejected",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §5.2; 2.x G03.FR.05, G04.FR.06",
         remedy="Answer Scheduled while a transaction is open, and make the change when it has ended.",
@@ -80,16 +80,17 @@ class Availability(Topic):
         side=Side.CHARGE_POINT,
     )
     def not_scheduled(self, frame: Frame) -> Faults:
-        asked = self._asked(frame)
-        if asked is None or frame.payload.get("status") != "Accepted":
+        asked, status = self._asked(frame), frame.payload.get("status")
+        if asked is None or status not in ("Accepted", "Rejected"):
             return None
         place, inoperative = asked
-        if not inoperative or place in self._inoperative:
+        if not inoperative or place in self._inoperative or (status == "Rejected" and "statusInfo" in frame.payload):
             return None
         running = self._running(place, self.session)
         if running is None or not self._evidence.has_sent_all(self.session):
             return None
-        return Fault(f"{running} is open; expected Scheduled", "/2/status", key=str(place))
+        severity = Severity.WARNING if status == "Rejected" else None
+        return Fault(f"{running} is open; expected Scheduled", "/2/status", key=str(place), severity=severity)
 
     def _asked(self, frame: Frame) -> tuple[Place, bool] | None:
         """Return the place that a ChangeAvailability is for, and whether to make it inoperative; None if invalid."""
@@ -217,7 +218,7 @@ class Availability(Topic):
             return Fault("Rejected, but the same change was accepted before", "/2/status", key=str(place))
         wanted = _INOPERATIVE if inoperative else _OPERATIVE
         known = self._statuses(place).values()
-        if not known or not set(known) <= wanted or place[0] == 0 or self._evidence.seen_since is None:
+        if not known or not set(known) <= wanted or self._evidence.seen_since is None:
             return None
         if not inoperative and any(one[0] in (0, place[0]) for one in self._inoperative):
             return None  # it is still to become inoperative

@@ -219,10 +219,12 @@ class FirmwareAnswers(Topic):
         self._status_asked = False
         if status != "Idle":
             self._last_status = status
-        if not asked or last is None:
+        if not asked:
             return None
-        if last == "Installed" and status == "Installed":
+        if status == "Installed" and (last == "Installed" or self.session.version is not OcppVersion.V16):
             return Fault("the firmware is installed; expected Idle", "/3/status", key="installed")
+        if last is None:
+            return None
         plain = self.session.version is OcppVersion.V16 and frame.action == _STATUSES[0]
         if status == "Idle" and last != "Installed" and (last in _RUNNING or not plain):
             return Fault(f"the status is Idle; the last one was {last[:30]}", "/3/status", key="running")
@@ -250,6 +252,7 @@ class FirmwareAnswers(Topic):
     def booted(self, frame: Frame) -> None:
         if self._last_status != "Installed":
             self._last_status = None  # the update may have ended with the restart
+        self._uploading = False  # an upload ends with a restart
 
     @track(result("GetLog"))
     def log_promised(self, frame: Frame) -> None:

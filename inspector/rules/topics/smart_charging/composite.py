@@ -20,6 +20,8 @@ from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _REPEATED = ("Relative", "Recurring")
+EDGES_LIMIT = 30
+"""With more times at which limits change, only the highest limit during a step is compared."""
 _LENGTHS = {"Daily": 86400.0, "Weekly": 7 * 86400.0}
 _MAX = "ChargingStationMaxProfile"
 
@@ -86,7 +88,7 @@ class CompositeSchedules(Topic):
         for what, stack in self.deciding(evse) if told is not None else ():
             bounds = [bounds_of(one, unit, base) for one in stack]
             for step in told or []:
-                most = self.most(bounds, step, skew)
+                most = self.least(bounds, step, skew)
                 if step.limit > most + 0.1:
                     text = f"the limit {step.limit} exceeds {most}, that of the {what}"
                     return Fault(text, "/2/schedule/chargingSchedulePeriod", key=what)
@@ -111,6 +113,18 @@ class CompositeSchedules(Topic):
             elif after > step.begins + 1:
                 return float("inf")  # no profile holds at this time
         return most if within else float("inf")
+
+    def least(self, bounds: list[list[Step]], step: Step, skew: float | None = None) -> float:
+        """The lowest of the highest limits at the moments of a step; see `most`."""
+        wide = self.settings.clock_skew_s if skew is None else skew
+        edges = {edge for bound in bounds for one in bound for edge in (one.begins, one.ends)}
+        if len(edges) > EDGES_LIMIT:
+            return self.most(bounds, step, skew)
+        shifted = {edge + by for edge in edges for by in (-wide, wide)}
+        times = sorted({step.begins, step.ends, *(time for time in shifted if step.begins < time < step.ends)})
+        middles = [time if after == float("inf") else (time + after) / 2 for time, after in pairwise(times)]
+        found = [self.most(bounds, Step(middle, middle + 0.1, 0.0), wide) for middle in middles]
+        return min([*found, self.most(bounds, step, skew)])
 
     def deciding(self, evse: int) -> Iterator[tuple[str, list[Payload]]]:
         """Yield stacks of profiles that a composite schedule must keep, each with the name of its first profile."""

@@ -60,6 +60,17 @@ def _charged(soc: int) -> str:
     return cp("MeterValues", {"evseId": 1, "meterValue": [value]})
 
 
+_ONE_PHASE = profile("TxProfile", transactionId="t1", period={"numberPhases": 1})
+
+
+def _three_phases(amps: float) -> str:
+    """Return MeterValues with 15 A on the first phase and another current on the two others."""
+    currents = {"L1": 15.0, "L2": amps, "L3": amps}
+    samples = [{"value": one, "measurand": "Current.Import", "phase": phase} for phase, one in currents.items()]
+    value = {"timestamp": "2026-01-01T12:05:00Z", "sampledValue": samples}
+    return cp("MeterValues", {"evseId": 1, "meterValue": [value]})
+
+
 class MeteredLimits(Topic):
     """The rules that compare meter values with charging profiles."""
 
@@ -168,6 +179,34 @@ class MeteredLimits(Topic):
                     if sample.unit == unit and sample.value > _bearable(sample, unit, float(limit)):
                         text = f"{sample.value:g} {unit} are imported at SoC {soc[0]}; the {what} allows {limit:g}"
                         return Fault(text, "/3/meterValue", key=what)
+        return None
+
+    @rule(
+        "profile.more-phases",
+        call("MeterValues", "TransactionEvent"),
+        title="A station charges with more phases than the charging profile that it has accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K01.FR.43",
+        remedy="Reject a profile with numberPhases unless no more phases than these will be used.",
+        bad=script(*_BEGUN, sent(_ONE_PHASE), "+ 5m", _three_phases(14.0)),
+        good=script(*_BEGUN, sent(_ONE_PHASE), "+ 5m", _three_phases(0.3)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._profiles.active,
+    )
+    def more_phases(self, frame: Frame) -> Faults:
+        evse = self._evse(frame)
+        if not evse or frame.mono_ns - self._profiles.changed_ns < SETTLES_S * 1e9:
+            return None
+        for what, stack in self._profiles.deciding(evse):
+            schedules = elements(stack[0], "chargingSchedule")
+            periods = [one for schedule in schedules for one in elements(schedule, "chargingSchedulePeriod")]
+            count = integer(periods[0], "numberPhases") if len(periods) == 1 == len(stack) else None
+            for _, samples in _read(frame) if count else ():
+                used = {(one.phase or "")[:2] for one in samples if one.unit == "A" and one.value > 2 and one.phase}
+                if count is not None and len(used) > count:
+                    text = f"current on {len(used)} phases, but the {what} has numberPhases {count}"
+                    return Fault(text, "/3/meterValue", key=what)
         return None
 
     @rule(

@@ -10,6 +10,7 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, ongoing
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
@@ -41,6 +42,7 @@ class Profiles21(Topic):
 
     def setup(self) -> None:
         self._profiles = self.station.topic(ChargingProfiles)
+        self._evidence = self.station.topic(Observation)
         self._priority: Known[str, None] = Known()  # the ids of transactions with active priority charging
 
     @rule(
@@ -96,7 +98,7 @@ class Profiles21(Topic):
     @rule(
         "profile.not-dynamic",
         result("UpdateDynamicSchedule", "PullDynamicScheduleUpdate"),
-        title="The update of a profile that is not dynamic is accepted",
+        title="The update of a profile that is not dynamic, or does not exist, is accepted",
         severity=Severity.ERROR,
         spec="OCPP 2.1 K28.FR.11, K28.FR.12",
         remedy="Answer Rejected where the profile is not of kind Dynamic.",
@@ -112,11 +114,19 @@ class Profiles21(Topic):
     def not_dynamic(self, frame: Frame) -> Faults:
         number = integer(frame.request, "chargingProfileId")
         kept = self._profiles.accepted.get(number if number is not None else -1)
+        if kept is None and number is not None and frame.payload.get("status") == "Accepted":
+            return self._unknown(number)
         if frame.payload.get("status") != "Accepted" or kept is None or kept.kind in (None, "Dynamic"):
             return None
         return Fault(
             f"an update of profile {number} is accepted; its kind is {kept.kind}", "/2/status", key=str(number)
         )
+
+    def _unknown(self, number: int) -> Fault | None:
+        if self._evidence.seen_since is None:
+            return None
+        text = f"an update of profile {number} is accepted, but no such profile was set since the boot"
+        return Fault(text, "/2/status", key=str(number), severity=Severity.INFO)  # it may be from before the boot
 
     @rule(
         "profile.dynamic-refused",

@@ -216,7 +216,7 @@ class ReportedProfiles(Topic):
             )
             if said is None or updated is None or not self._evidence.timed:
                 continue
-            if said + self.settings.clock_skew_s < updated:
+            if said + min(self.settings.clock_skew_s, self._evidence.skew_s + 2) < updated:
                 text = f"the dynUpdateTime of profile {number} is {told['dynUpdateTime'][:30]}; it was updated later"
                 return Fault(text, f"/3/chargingProfile/{index}/dynUpdateTime", key="old")
         return None

@@ -12,6 +12,7 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel, Name
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script, started
 from inspector.rules.topics.smart_charging.reading import profiles_of, schedules_of
@@ -58,6 +59,7 @@ class SentProfiles2x(Topic):
         self._iso15118: set[int] = set()  # the EVSEs whose transaction uses ISO 15118
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
+        self._model = self.station.topic(DeviceModel)
 
     @rule(
         "profile.transaction-missing",
@@ -101,9 +103,16 @@ class SentProfiles2x(Topic):
                         said = f"is {count}" if count is not None else "is left out, which means 3"
                         return Fault(f"phaseToUse is set, but numberPhases {said}", at)
                     switches = self._configuration.variable("EVSE", "ACPhaseSwitchingSupported", found.place)
-                    if (switches or "").lower() == "false":
+                    if (switches or "").lower() == "false" or (switches is None and self._lacks_switch(found.place)):
                         return Fault(f"phaseToUse is set, but EVSE {found.place} cannot switch phases", at, key="no")
         return None
+
+    def _lacks_switch(self, evse: int | None) -> bool:
+        """Return whether the station has said that an EVSE has no variable ACPhaseSwitchingSupported."""
+        known = self._model.variables.get(Name("evse", "", evse, None, "acphaseswitchingsupported", ""))
+        if known is not None and (known.unknown is not None or known.listed):
+            return known.unknown is not None
+        return self._model.whole and "evse" in self._model.components
 
     @rule(
         "profile.purpose",

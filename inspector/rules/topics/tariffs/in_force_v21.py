@@ -73,9 +73,9 @@ class TariffsInForce21(Topic):
     def _newer(self, one: Default, frame: Frame) -> str | None:
         """Return the default tariff that came into force before this transaction began, in place of `one`."""
         event = self._transactions.event
-        if event is None or event.kind != "Started" or event.transaction.evse is None:
+        if event is None or event.transaction.started is None or event.transaction.evse is None:
             return None
-        now = seconds(event.timestamp)
+        now = seconds(event.transaction.started[1])
         for name, other in self._known.defaults.items():
             begins = other.valid_from
             if other is one or begins is None or now is None or other.evse not in (0, event.transaction.evse):

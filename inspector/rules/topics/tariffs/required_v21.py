@@ -9,11 +9,11 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, ongoing
-from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.topics.example_frames import Payload, script
 from inspector.rules.topics.tariffs.answers_v21 import assigned, listed
-from inspector.rules.topics.tariffs.events_v21 import problem
+from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended, problem
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, default, enabled, prices, tariff
 from inspector.rules.topics.tariffs.problem_v21 import is_problem
 
@@ -35,6 +35,7 @@ class RequiredTariffs21(Topic):
     versions = V21
 
     def setup(self) -> None:
+        self._problem = False  # whether the station has reported a problem with a tariff
         self._known = self.station.topic(KnownTariffs)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -126,6 +127,71 @@ class RequiredTariffs21(Topic):
                 continue  # tariff.not-listed judges it, or it is of another EVSE
             return Fault(f"tariff {name[:60]!r} is valid only later, but is not listed any more", "/2", key=name[:60])
         return None
+
+    @rule(
+        "tariff.driver-ignored",
+        call("TransactionEvent"),
+        title="A transaction uses the default tariff although its driver has a tariff",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I08.FR.04, I08.FR.10",
+        remedy="Use the tariff in the answer to Authorize at once, whatever its validFrom is.",
+        bad=script(default(), authorized(tariff("D")), begun({"tariffId": "A"})),
+        good=script(default(), authorized(tariff("D")), begun({"tariffId": "D"})),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        plain=False,
+        dormant=lambda topic: not topic._known.drivers,
+    )
+    def driver_ignored(self, frame: Frame) -> Faults:
+        info = member(frame.payload, "transactionInfo")
+        name, told = string(info, "transactionId") or "", string(info, "tariffId")
+        token = self._known.tokens.get(name) or (string(member(frame.payload, "idToken"), "idToken") or "").lower()
+        one = self._known.drivers.get(token)
+        if one is None or told is None or told == one.get("tariffId") or name in self._known.changed:
+            return None
+        if told not in self._known.defaults or self._problem or next(self._unusable(one), None) is not None:
+            return None
+        text = f"tariff {told[:60]!r} is used, but the CSMS has given the driver {str(one.get('tariffId'))[:60]!r}"
+        return Fault(text, "/3/transactionInfo/tariffId", key=name[:36])
+
+    @rule(
+        "cost.price",
+        call("TransactionEvent"),
+        title="The costs of energy are not those of the price that applies",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I12.FR.34",
+        remedy="Use the first price of the tariff whose conditions are met, or that has none.",
+        bad=script(default(tariff(energy={"prices": [{"priceKwh": 0.5}]})), begun(), ended(costDetails=costs())),
+        good=script(default(), begun(), ended(costDetails=costs())),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._known.contents,
+    )
+    def price(self, frame: Frame) -> Faults:
+        details = frame.payload.get("costDetails")
+        if type(details) is not dict or details.get("failureToCalculate") is True:
+            return None
+        names = {string(one, "tariffId") for one in elements(details, "chargingPeriods")}
+        one = self._known.contents.get(next(iter(names)) or "") if len(names) == 1 else None
+        made = member(member(details, "totalCost"), "energy").get("exclTax")
+        used = member(details, "totalUsage").get("energy")
+        first = elements(member(one or {}, "energy"), "prices")[:1]
+        each = first[0].get("priceKwh") if first and "conditions" not in first[0] else None
+        if not all(isinstance(value, int | float) for value in (made, used, each)):
+            return None
+        if member(details, "totalCost").get("typeOfCost") != "NormalCost":
+            return None
+        wanted = float(each) * float(used)  # type: ignore[arg-type]
+        if abs(float(made) - wanted) <= max(0.02, wanted * 0.01):  # type: ignore[arg-type]
+            return None
+        text = f"energy costs {made:g} for {used:g} kWh; at {each:g} it is {wanted:.2f}"
+        return Fault(text, "/3/costDetails/totalCost/energy", key="energy")
+
+    @track(call("NotifyEvent"))
+    def notified(self, frame: Frame) -> None:
+        for one in elements(frame.payload, "eventData"):
+            if is_problem(one):
+                self._problem = (string(one, "actualValue") or "").lower() == "true"
 
     unreported = Promise(
         "tariff.problem-unreported",
