@@ -40,6 +40,13 @@ def _script(rest: str, time: str = _NOON) -> dict[str, str]:
     return {version: f"open\n{boot}\n{_ACCEPTED % time}\n{rest}" for version, boot in _BOOT.items()}
 
 
+def _beats(*waits: str) -> str:
+    """Return two Heartbeats, and a DataTransfer between them, with these times before and after it."""
+    beat = '> [2,"%s","Heartbeat",{}]\n< [3,"%s",{"currentTime":"2026-01-01T12:00:00Z"}]\n'
+    other = '> [2,"o","DataTransfer",{"vendorId":"V"}]\n< [3,"o",{"status":"Accepted"}]\n'
+    return f"{beat % ('h', 'h')}{waits[0]}\n{other}{waits[1]}\n{beat % ('i', 'i')}"
+
+
 class Heartbeat(Topic):
     """The rules about heartbeats on one WebSocket."""
 
@@ -48,7 +55,8 @@ class Heartbeat(Topic):
         self._due_ns: int | None = None  # monotonic time of the next deadline
         self._gap_ns = self.session.opened_at.mono_ns  # monotonic time since which every frame was seen
         self._told_ns: int | None = None  # monotonic time of the last message before the silence that was reported
-        self._beat_ns = self.session.opened_at.mono_ns
+        self._beat_ns = self._other_ns = self.session.opened_at.mono_ns
+        self._regular_ns: int | None = None  # monotonic time of the latest Heartbeat
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
@@ -64,9 +72,39 @@ class Heartbeat(Topic):
     def interval_told(self, frame: Frame) -> None:
         self._listen(frame)
 
+    @rule(
+        "heartbeat.not-reset",
+        call("Heartbeat"),
+        title="Heartbeats are sent at their interval although other messages are sent between them",
+        severity=Severity.INFO,
+        side=Side.CHARGE_POINT,
+        spec="OCPP 1.6 §4.6; 2.x G02.FR.05",
+        remedy="Start the interval again with each message: it shows as well that the charge point is there.",
+        bad=_script(_beats("+ 30s", "+ 30s")),
+        good=_script(_beats("+ 30s", "+ 60s")),
+    )
+    def not_reset(self, frame: Frame) -> Faults:
+        interval_s, last_ns = self._boot.heartbeat_s, self._regular_ns
+        self._regular_ns = frame.mono_ns
+        if self._boot.state is not Registration.ACCEPTED or not interval_s or last_ns is None:
+            return None
+        passed_s, after_s = ((frame.mono_ns - ns) / 1e9 for ns in (last_ns, self._other_ns))
+        between = 0.1 * interval_s < after_s < 0.9 * interval_s and self._other_ns > last_ns
+        if not between or abs(passed_s - interval_s) > 0.05 * interval_s:
+            return None
+        return Fault(f"a Heartbeat {duration(interval_s)} after the last, {after_s:.0f} s after another message")
+
     @track(call("Heartbeat", "BootNotification"))
     def beat(self, frame: Frame) -> None:
         self._beat_ns = frame.mono_ns
+
+    @track(call("TransactionEvent", "MeterValues", "StatusNotification", "NotifyEvent", "Authorize", "DataTransfer"))
+    def other(self, frame: Frame) -> None:
+        self._other_ns = frame.mono_ns
+
+    @track(result("TriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        self._regular_ns = None
 
     @track(event("ping", "pong"))
     def control_frame(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:

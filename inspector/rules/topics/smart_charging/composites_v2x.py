@@ -11,13 +11,15 @@ from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, Payload, script, started, status_2x
-from inspector.rules.topics.smart_charging.composite import CompositeSchedules, composite
+from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of, composite
 from inspector.rules.topics.smart_charging.ev_schedule import Step, chosen, steps
 from inspector.rules.topics.smart_charging.needs import given, needs_2
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 CLOCK_S = 5.0
 """Times in schedules of one station may differ by so many seconds."""
+SPAN_S = 3600.0
+"""A period without end is compared for so many seconds."""
 LEAST_DELAY_S = 30
 """With a randomizedDelay of so many seconds, hardly any delay is 0."""
 _BEGUN = (BOOT_2X, status_2x("Available"), started(), status_2x("Occupied"))
@@ -31,6 +33,9 @@ def _delayed(*starts: int) -> str:
     for number, start in enumerate(starts, 1):
         told = told.replace(f'"startPeriod":{60 * number},', f'"startPeriod":{start},')
     return told
+
+
+_DEFAULT = (*_BEGUN[:2], sent(profile()), *_BEGUN[2:], needs_2("Rejected"))
 
 
 class _Chosen(NamedTuple):
@@ -78,6 +83,37 @@ class ComparedComposites(Topic):
             if limits and step.limit > limits[0] + 0.1:
                 text = f"the limit {step.limit} exceeds {limits[0]}, that of the schedule of the car"
                 return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(evse))
+        return None
+
+    @rule(
+        "ev-schedule.beyond-default",
+        call("NotifyEVChargingSchedule"),
+        title="The schedule of a car that got no profile exceeds the limits of the station",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K15.FR.15, K17.FR.15; OCPP 2.1 K18.FR.15, K19.FR.11",
+        remedy="Offer the car a schedule within the TxDefaultProfile and all other limits.",
+        bad=script(*_DEFAULT, chosen(20)),
+        good=script(*_DEFAULT, chosen(16)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._composite.active,
+    )
+    def beyond_default(self, frame: Frame) -> Faults:
+        evse, one = integer(frame.payload, "evseId"), member(frame.payload, "chargingSchedule")
+        base = seconds(string(frame.payload, "timeBase"))
+        if not evse or base is None:
+            return None
+        unit = one.get("chargingRateUnit")
+        stacks = list(self._composite.deciding(evse))
+        if any(what.startswith("TxProfile") for what, _ in stacks):
+            return None  # ev-schedule.exceeds judges it
+        for what, stack in stacks:
+            bounds = [bounds_of(each, unit, base) for each in stack]
+            for step in (steps(one, base) or [])[:50]:
+                most = self._composite.most(bounds, step._replace(ends=min(step.ends, step.begins + SPAN_S)))
+                if step.limit > most + 0.1:
+                    text = f"the limit {step.limit} exceeds {most}, that of the {what}"
+                    return Fault(text, "/3/chargingSchedule", key=what)
         return None
 
     def _open(self, evse: int) -> set[str]:
