@@ -22,7 +22,7 @@ SHARED_SCRIPTS = ("preferences", "clock", "bar", "frame_row", "frame_summary", "
 STYLES = ("base", "layout", "station", "tools", "log")
 SCRIPTS = (
     *("vocabulary", "frames", "schemas", "settings", "clock", "link", "outbox", "log"),
-    *("meter", "profiles", "variables", "device_model", "connector", "dialect16", "dialect2x"),
+    *("meter", "profiles", "profile_rules", "variables", "device_model", "connector", "dialect16", "dialect2x"),
     *(
         "tester",
         "sequences",
@@ -35,6 +35,7 @@ SCRIPTS = (
         "answers_16",
         "answers_2x",
         "answers_21",
+        "limits_21",
         "answering",
         "station",
     ),

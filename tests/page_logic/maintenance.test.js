@@ -76,6 +76,25 @@ for (const version of VERSIONS) {
     assert.deepEqual(csms.calls("SignedFirmwareStatusNotification"), []);
   });
 
+  test(`${version}: signed firmware is installed and reported, and one with an unusable signature is not`, async (t) => {
+    // L01.FR.03, L01.FR.31; the whitepaper has the same events for 1.6.
+    const page = await connected(t, version);
+    const { csms } = page;
+    const action = is16(version) ? "SignedUpdateFirmware" : "UpdateFirmware";
+    const told = is16(version) ? "SignedFirmwareStatusNotification" : "FirmwareStatusNotification";
+    const signingCertificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+    const firmware = { location: "https://example.com/one", retrieveDateTime: soon(page, 0), signingCertificate };
+    const ask = (requestId, signature) => csms.ask(action, { requestId, firmware: { ...firmware, signature } });
+    assert.equal(status(await ask(1, "no base64")), "Accepted");
+    await csms.call(told, ({ status }) => status === "InvalidSignature");
+    await csms.call("SecurityEventNotification", ({ type }) => type === "InvalidFirmwareSignature");
+    assert.equal(status(await ask(2, "c2lnbg==")), "Accepted");
+    await csms.call(told, ({ status, requestId }) => status === "Installed" && requestId === 2);
+    await csms.call("SecurityEventNotification", ({ type }) => type === "FirmwareUpdated");
+    const steps = csms.calls(told).filter(({ requestId }) => requestId === 1).map(({ status }) => status);
+    assert.deepEqual(steps, ["Downloading", "Downloaded", "InvalidSignature"]);
+  });
+
   test(`${version}: meters are read by the clock, with and without a session`, async (t) => {
     // Every connector reports at round seconds; in a session the reading belongs to it.
     const page = await connected(t, version, "sampleInterval=3600");

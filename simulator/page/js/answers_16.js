@@ -125,6 +125,7 @@ const ANSWERS_16 = {
       installAt: installDateTime,
       requestId,
       signed: true,
+      signature: firmware.signature,
     });
   },
   GetDiagnostics: (station, { location }) => ({

@@ -1,5 +1,8 @@
 // The station's answers about monitoring, tariffs, DER controls and the other additions of 2.1.
 
+/** Without TariffCostCtrlr a station refuses tariffs with a CALLERROR. @type {Reply} */
+const NO_TARIFFS = { error: "NotSupported", why: "this station has no TariffCostCtrlr: it calculates no costs" };
+
 Object.assign(
   ANSWERS_2X,
   /** @type {Record<string, Answerer>} */ ({
@@ -24,7 +27,7 @@ Object.assign(
     }),
 
     GetTariffs: () => says("NoTariff"),
-    SetDefaultTariff: () => refused("Rejected", "UnsupportedRequest"),
+    SetDefaultTariff: () => NO_TARIFFS, // I07.FR.01
     ClearTariffs: (_station, { tariffIds = [] }) => ({
       answer: {
         clearTariffsResult: tariffIds.length
@@ -32,19 +35,14 @@ Object.assign(
           : [{ status: "NoTariff" }],
       },
     }),
-    ChangeTransactionTariff: (station, { transactionId }) =>
-      station.connectors.some((each) => each.transaction?.id === transactionId)
-        ? refused("Rejected", "UnsupportedRequest")
-        : says("TxNotFound"),
+    ChangeTransactionTariff: () => NO_TARIFFS, // I11.FR.01
 
     GetDERControl: () => says("NotSupported"),
     SetDERControl: () => says("NotSupported"),
     ClearDERControl: () => says("NotSupported"),
     AFRRSignal: () => refused("Rejected", "UnsupportedRequest"),
-    UsePriorityCharging: () => says("NoProfile"),
-    UpdateDynamicSchedule: () => refused("Rejected", "InvalidProfile"),
     NotifyAllowedEnergyTransfer: () => refused("Rejected", "UnsupportedRequest"),
-    RequestBatterySwap: () => refused("Rejected", "UnsupportedRequest"),
+    RequestBatterySwap: () => refused("Rejected", "NoBatteryAvailable"), // S02.FR.04
     GetPeriodicEventStream: () => ({ answer: {} }),
     AdjustPeriodicEventStream: () => refused("Rejected", "UnsupportedRequest"),
     NotifyWebPaymentStarted: () => ({ answer: {} }),

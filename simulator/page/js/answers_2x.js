@@ -21,7 +21,8 @@ const ANSWERS_2X = {
       chargingProfile &&
       (chargingProfile.chargingProfilePurpose !== "TxProfile" || chargingProfile.transactionId !== undefined);
     if (!connector || reserved) return refused("Rejected", "TxInProgress");
-    if (wrong) return refused("Rejected", "InvalidProfile");
+    const rule = chargingProfile && brokenRule(chargingProfile);
+    if (wrong || rule) return refused("Rejected", rule?.code ?? "InvalidProfile");
     return says("Accepted", () =>
       station.charging.remoteStart(connector, {
         token: idToken.idToken,
@@ -50,7 +51,8 @@ const ANSWERS_2X = {
   },
 
   Reset(station, { type, evseId }) {
-    if (evseId !== undefined) return refused("Rejected", "UnsupportedRequest");
+    // B13.FR.01: without ResumptionTimeout the station resumes no transaction.
+    if (evseId !== undefined || type === "ImmediateAndResume") return refused("Rejected", "UnsupportedRequest");
     const reset = () => station.sequences.reset("soft", type === "OnIdle" ? "ScheduledReset" : "RemoteReset");
     const waits = type === "OnIdle" && !station.sequences.idle();
     return says(waits ? "Scheduled" : "Accepted", () => (waits ? station.sequences.whenIdle(reset) : reset()));
@@ -76,8 +78,11 @@ const ANSWERS_2X = {
   },
   CancelReservation: (station, { reservationId }) => cancelReservation(station, reservationId),
 
-  SetChargingProfile: (station, { evseId, chargingProfile }) =>
-    acceptProfile(station, chargingProfile, evseId) ? says("Accepted") : refused("Rejected", "InvalidProfile"),
+  SetChargingProfile(station, { evseId, chargingProfile }) {
+    const rule = brokenRule(chargingProfile);
+    if (rule) return refused("Rejected", rule.code);
+    return acceptProfile(station, chargingProfile, evseId) ? says("Accepted") : refused("Rejected", "InvalidProfile");
+  },
   ClearChargingProfile(station, { chargingProfileId, chargingProfileCriteria = {} }) {
     const { evseId, chargingProfilePurpose, stackLevel } = chargingProfileCriteria;
     const cleared = station.profiles.clear((profile) =>
@@ -141,7 +146,8 @@ const ANSWERS_2X = {
       retrieveAt: retrieveDateTime,
       installAt: installDateTime,
       requestId,
-      signed: signature !== undefined,
+      signed: signature !== undefined || signingCertificate !== undefined,
+      signature,
     });
   },
   GetLog: (station, request) => takeLogRequest(station, request),

@@ -36,7 +36,10 @@ function changeAvailability(station, target, operative) {
           connector.operativeNext = operative;
           continue;
         }
-        if (!operative) Object.assign(connector, { reservation: null, pending: null });
+        if (!operative) {
+          if (connector.reservation) station.sequences.reservationOver(connector.reservation, "Removed"); // H01.FR.17
+          Object.assign(connector, { reservation: null, pending: null });
+        }
         const changes = connector.operative !== operative;
         connector.operative = operative;
         // The CSMS expects a StatusNotification even if the status has not changed.
@@ -113,7 +116,9 @@ function acceptProfile(station, original, target) {
 
 /** @param {Connector} connector @returns {Underway | null} */
 const underwayOf = ({ transaction }) =>
-  transaction ? { transactionId: transaction.id, startedAt: transaction.startedAt } : null;
+  transaction
+    ? { transactionId: transaction.id, startedAt: transaction.startedAt, priority: transaction.priority }
+    : null;
 
 /**
  * The periods of a composite schedule in the requested unit; 0 means the whole station.
@@ -160,6 +165,9 @@ function takeLocalList(station, version, full, entries) {
 
 /** @param {string} text */
 const isCertificate = (text) => text.includes("-----BEGIN CERTIFICATE-----");
+
+/** @param {string} text */
+const isBase64 = (text) => /^(?:[A-Za-z0-9+/]{4})+$/.test(text.replace(/=/g, "A")) && /^[^=]+={0,2}$/.test(text);
 
 /** Refuse firmware whose certificate is not valid PEM, and report it (2.x L01.FR.22, 1.6 security whitepaper L01). @param {Station} station @returns {Reply} */
 const refuseCertificate = (station) =>

@@ -117,7 +117,8 @@ class Charging {
    * @param {Connector} connector @param {Omit<Pending, "how" | "until">} wish
    */
   async remoteStart(connector, wish) {
-    if (this.station.variables.flag("AuthorizeRemoteTxRequests")) {
+    const central = wish.kind === "Central" && this.station.settings.version !== "1.6"; // C03.FR.01
+    if (this.station.variables.flag("AuthorizeRemoteTxRequests") && !central) {
       const { status } = await authorize(this.station, wish.token, wish.kind);
       if (status !== "Accepted") return this.station.note("note.refused", { token: wish.token, status });
     }
@@ -206,6 +207,7 @@ class Charging {
     }
     if (item.action === "StopTransaction") delete this.station.transactionIds[item.transaction];
     if (!connector || !tx) return;
+    if (answer?.payload) takeLimits(this.station, connector, tx, answer.payload);
     const judged = answer?.payload && (answer.payload.idTagInfo || answer.payload.idTokenInfo);
     if (judged) {
       const verdict = this.station.dialect.verdict(answer.payload ?? {});

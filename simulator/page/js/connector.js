@@ -11,6 +11,7 @@
  *   ref: string, id: string | number | null, token: string, kind: string, parent?: string, startedAt: number,
  *   meterStart: number, seqNo: number, remoteStartId?: number, reservationId?: number, accepted: boolean,
  *   state: string, sampledAt: number, refused?: boolean, parted?: boolean, cost?: number, aligned?: Payload[], energyLimit?: number, timeLimit?: number,
+ *   limits?: Record<string, number>, paused?: boolean, priority?: boolean, once?: Payload,
  * }} Transaction
  */
 /** @typedef {{id: number, token: string, parent?: string, until: number}} Reservation */
@@ -80,7 +81,7 @@ class Connector {
     if (!this.plugged) return "Idle";
     if (this.transaction?.refused) return "SuspendedEVSE";
     if (!this.transaction?.accepted || this.fault) return "EVConnected";
-    if (this.limit <= 0) return "SuspendedEVSE";
+    if (this.limit <= 0 || this.transaction?.paused) return "SuspendedEVSE";
     return this.vehiclePaused || this.meter.soc >= 100 ? "SuspendedEV" : "Charging";
   }
 

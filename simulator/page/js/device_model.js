@@ -26,6 +26,18 @@ function describeStation(station) {
     type: "integer",
     live: () => String(station.supply.phases),
   });
+  if (station.settings.version === "2.1") {
+    /** @type {[string, string, Variable["type"], string][]} */
+    const modern = [
+      ["TxCtrlr", "SupportedLimits", "list", SUPPORTED_LIMITS.join(",")],
+      ["SmartChargingCtrlr", "SupportsDynamicProfiles", "boolean", "true"],
+      ["SmartChargingCtrlr", "SupportedAdditionalPurposes", "list", "PriorityCharging"],
+      ["V2XChargingCtrlr", "Enabled", "boolean", "true"],
+      ["V2XChargingCtrlr", "SupportedOperationModes", "list", MODES.join(",")],
+      ["V2XChargingCtrlr", "SupportedEnergyTransferModes", "list", "AC_three_phase,DC"],
+    ];
+    for (const [component, variable, type, value] of modern) add({ component, variable, type, live: () => value });
+  }
   add({ component: "ClockCtrlr", variable: "DateTime", type: "string", live: () => station.clock.stamp() });
   for (const connector of station.connectors) {
     const evse = connector.id;

@@ -97,7 +97,8 @@ class Dialect2x {
   #event(connector, tx, eventType, trigger, meterValue) {
     /** @type {Payload} */
     const event = { eventType, timestamp: this.station.clock.stamp(), triggerReason: trigger, seqNo: tx.seqNo++ };
-    event.transactionInfo = { transactionId: tx.id, chargingState: tx.state };
+    event.transactionInfo = { transactionId: tx.id, chargingState: tx.state, ...tx.once };
+    delete tx.once;
     if (tx.remoteStartId !== undefined) event.transactionInfo.remoteStartId = tx.remoteStartId;
     if (!this.station.online()) event.offline = true;
     if (meterValue) event.meterValue = meterValue;

@@ -13,6 +13,7 @@ class Flow {
     // If the machine slept, no energy flowed meanwhile.
     const seconds = Math.min(5, Math.max(0, (now - (this.lastTick || now)) / 1000));
     this.lastTick = now;
+    pullDynamic(this.station, now);
     const charging = this.station.connectors.filter((each) => each.transaction).length;
     for (const connector of this.station.connectors) {
       this.#flow(connector, now, seconds, charging);
@@ -25,13 +26,13 @@ class Flow {
     const { station } = this;
     const { supply, variables } = station;
     const { meter, transaction: tx } = connector;
-    const underway = tx && { transactionId: tx.id, startedAt: tx.startedAt };
-    connector.limit = station.profiles.limit(connector.id, now, underway ?? null, supply, sharers);
+    connector.limit = station.profiles.limit(connector.id, now, underwayOf(connector), supply, sharers);
     meter.offered = connector.limit;
     const target = connector.energised() ? Math.min(meter.demand(supply), connector.limit, supply.maxPower) : 0;
     meter.advance(seconds, target, supply);
     this.#aligned(connector, now, seconds);
     if (!tx) return;
+    obeyLimits(station, connector, tx, now);
     this.charging.sync(connector);
     const energy = meter.register - tx.meterStart;
     connector.history.push({ at: now, power: meter.power, limit: Math.min(connector.limit, supply.maxPower), energy });

@@ -6,14 +6,20 @@
  *   id: number, stack: number, purpose: string, kind: string, recurrency?: string, target: number,
  *   transactionId?: string | number, from: number, to: number,
  *   schedule: {id: number, start?: number, duration?: number, unit: string, periods: {start: number, limit: number, phases?: number}[]},
- *   original: Payload,
+ *   original: Payload, pulledAt?: number,
  * }} Profile
  */
-/** @typedef {{transactionId?: string | number | null, startedAt: number}} Underway */
+/** @typedef {{transactionId?: string | number | null, startedAt: number, priority?: boolean}} Underway */
 
 const STATION_MAXIMUM = ["ChargePointMaxProfile", "ChargingStationMaxProfile"];
 const EXTERNAL = "ChargingStationExternalConstraints";
 const NO_LIMIT = Infinity;
+
+/** The limit or the setpoint of a period, by its mode of operation (2.1). @param {Payload} period @returns {number} */
+function limitIn({ operationMode, limit, setpoint }) {
+  if (operationMode === "Idle") return 0;
+  return (operationMode === "CentralSetpoint" ? setpoint : limit) ?? NO_LIMIT;
+}
 
 /**
  * Read a profile of either version; only its first schedule is used.
@@ -39,7 +45,7 @@ function readProfile(original, target) {
       unit: schedule.chargingRateUnit,
       periods: schedule.chargingSchedulePeriod.map((/** @type {Payload} */ period) => ({
         start: period.startPeriod,
-        limit: period.limit ?? NO_LIMIT,
+        limit: limitIn(period),
         phases: period.numberPhases,
       })),
     },
@@ -131,7 +137,11 @@ class Profiles {
         )
       : null;
     const usual = leading((p) => p.purpose === "TxDefaultProfile" && (p.target === 0 || p.target === connector));
-    return Math.min(station / Math.max(1, sharers), external, own ?? usual ?? NO_LIMIT);
+    // K21.FR.04: an active priority replaces the profiles of the transaction.
+    const first = underway?.priority
+      ? leading((p) => p.purpose === "PriorityCharging" && (p.target === 0 || p.target === connector))
+      : null;
+    return Math.min(station / Math.max(1, sharers), external, first ?? own ?? usual ?? NO_LIMIT);
   }
 
   /**

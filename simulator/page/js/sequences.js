@@ -1,6 +1,6 @@
 // Processes that take some time: resets, firmware updates, uploads, the expiry of reservations.
 
-/** @typedef {{location: string, retrieveAt?: string, installAt?: string, requestId?: number, signed?: boolean}} FirmwareRequest */
+/** @typedef {{location: string, retrieveAt?: string, installAt?: string, requestId?: number, signed?: boolean, signature?: string}} FirmwareRequest */
 
 class Sequences {
   /** @param {Station} station */
@@ -54,7 +54,7 @@ class Sequences {
    * A newer request replaces a running one.
    * @param {FirmwareRequest} request
    */
-  async updateFirmware({ location, retrieveAt, installAt, requestId, signed }) {
+  async updateFirmware({ location, retrieveAt, installAt, requestId, signed, signature }) {
     const run = (this.firmwareRun += 1);
     const scheduled = signed || this.station.settings.version !== "1.6";
     this.installing = null;
@@ -76,8 +76,13 @@ class Sequences {
       this.firmware("DownloadFailed", requestId, signed);
       return this.#updated();
     }
-    for (const status of ["Downloaded", ...(signed ? ["SignatureVerified"] : [])])
-      if (!(await goes(status))) return;
+    if (!(await goes("Downloaded"))) return;
+    if (signed && !isBase64(signature ?? "")) {
+      this.firmware("InvalidSignature", requestId, signed);
+      this.securityEvent("InvalidFirmwareSignature"); // L01.FR.03
+      return this.#updated();
+    }
+    if (signed && !(await goes("SignatureVerified"))) return;
     const wait = this.#until(installAt);
     if (wait > 1 && !(await goes("InstallScheduled", wait))) return;
     if (!(await goes("Installing"))) return;
@@ -99,7 +104,9 @@ class Sequences {
   /** Complete an installation, after the boot was accepted. */
   booted() {
     if (!this.installing) return;
-    this.firmware("Installed", this.installing.requestId, this.installing.signed);
+    const { requestId, signed } = this.installing;
+    this.firmware("Installed", requestId, signed);
+    if (signed || this.station.settings.version !== "1.6") this.securityEvent("FirmwareUpdated"); // L01.FR.31
     this.#updated();
   }
 
@@ -150,13 +157,19 @@ class Sequences {
   reservationExpired(connector) {
     const { reservation } = connector;
     connector.reservation = null;
-    if (reservation && this.station.settings.version !== "1.6") {
-      this.station.say("ReservationStatusUpdate", {
-        reservationId: reservation.id,
-        reservationUpdateStatus: "Expired",
-      });
-    }
+    if (reservation) this.reservationOver(reservation, "Expired");
     this.station.charging.sync(connector);
+  }
+
+  /** Report the end of a reservation, which 1.6 does not. @param {Reservation} reservation @param {string} why */
+  reservationOver(reservation, why) {
+    if (this.station.settings.version === "1.6") return;
+    this.station.say("ReservationStatusUpdate", { reservationId: reservation.id, reservationUpdateStatus: why });
+  }
+
+  /** @param {string} type a security event */
+  securityEvent(type) {
+    this.station.say("SecurityEventNotification", { type, timestamp: this.station.clock.stamp() });
   }
 }
 
