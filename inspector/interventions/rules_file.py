@@ -21,6 +21,8 @@ MOST_RULES = 1_000
 LARGEST_FILE = 4_000_000
 """Bytes; a raw frame to be sent may be long."""
 LONGEST_S = 3_600.0
+DEEPEST = 100
+"""Levels of a value to be sent."""
 _SENDERS = {"charge_point": Direction.FROM_CHARGE_POINT, "csms": Direction.FROM_CSMS}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -277,15 +279,17 @@ def _written(table: _Table, name: str) -> Any:
 
 
 def _texts_in(table: _Table, name: str, value: Any) -> Iterable[str]:
-    waiting = [value]
+    waiting = [(value, 0)]
     while waiting:
-        one = waiting.pop()
+        one, depth = waiting.pop()
+        if depth > DEEPEST:
+            table.refuse(name, f"has more than {DEEPEST} levels of lists and objects")
         if isinstance(one, str):
             yield one
         elif isinstance(one, dict):
-            waiting += one.values()
+            waiting += [(inner, depth + 1) for inner in one.values()]
         elif isinstance(one, list):
-            waiting += one
+            waiting += [(inner, depth + 1) for inner in one]
         elif one is not None and not isinstance(one, bool | int | float):
             table.refuse(name, f'JSON has no {type(one).__name__}; write it as a string such as "{one}"')
         elif isinstance(one, float) and not math.isfinite(one):
@@ -304,6 +308,7 @@ def _error(table: _Table) -> Verb:
     said = table.table("error")
     said.known("code", "description", "details")
     details = said.table("details").values if "details" in said.values else None
+    _written(said, "details")
     return kinds.Error(said.text("code"), said.text("description", ""), details)
 
 

@@ -41,7 +41,8 @@ def restore(pipeline: Pipeline, steps: Iterable[tuple[Record, int]]) -> None:
 
 def _read_back(pipeline: Pipeline, steps: Iterable[tuple[Record, int]], seen: list[RecordedSession]) -> None:
     # Here sessions are numbered by their ids, which may be the same as numbers of the relay: use another feed.
-    feed = Feed(pipeline.feed.settings, judge=pipeline.feed.judge, failed=pipeline.rule_failed)
+    live = pipeline.feed
+    feed = Feed(live.settings, judge=live.judge, other_views=live.other_views, failed=pipeline.rule_failed)
 
     def open_session(record: OpenRecord) -> None:
         secrets = pipeline.redaction.secrets_of(record.facts.get("charge_point_id"))

@@ -65,6 +65,7 @@ class Feed:
         settings: Settings = DEFAULTS,
         *,
         judge: Judge | None = None,
+        other_views: dict[Judge, Judge] | None = None,
         judging: bool = True,
         before: Callable[[SessionJudge, Frame], None] | None = None,
         failed: Callable[[SessionJudge, Exception], None] | None = None,
@@ -74,6 +75,7 @@ class Feed:
         Args:
             settings: settings of the rules.
             judge: a judge that already has state of these charge points; by default a new one.
+            other_views: `other_views` of another feed, to share its state.
             judging: False to get only the frames, parsed and paired.
             before: called with each frame before it is judged.
             failed: called if a rule raises an exception; there are no findings then. Without `failed`, the exception
@@ -84,7 +86,8 @@ class Feed:
         self.sessions: dict[int, SessionJudge] = {}
         """The open sessions by session number."""
         self._judges: dict[int, Judge] = {}
-        self._other_views: dict[int, Judge] = {}
+        self.other_views: dict[Judge, Judge] = other_views if other_views is not None else {}
+        """The judges of what the CSMS saw in sessions with interventions, by the judge of what the charge point saw."""
         self._judging = judging
         self._before = before
         self._failed = failed
@@ -121,7 +124,7 @@ class Feed:
         facts, moment = dict(record.facts), Moment(record.mono_ns, record.ts_ns)
         session: SessionJudge = self.judge.open(facts, moment)
         if facts.get("relay") == EDITED:
-            other = self._other_views.setdefault(run, Judge(self.settings)).open(facts, moment)
+            other = self.other_views.setdefault(self.judge, Judge(self.settings)).open(facts, moment)
             session = cast(SessionJudge, TwoViews(session, other))
         self.sessions[record.session_number] = session
         if begun is not None:

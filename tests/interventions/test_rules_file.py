@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from inspector.errors import SettingsMistake
 from inspector.interventions import intervention as kinds
 from inspector.interventions.intervention import Change, Comparison, Intervention, Match, Place, Predicate, State
 from inspector.interventions.rules_file import LARGEST_FILE, MOST_RULES, load, read
+from inspector.interventions.rules_file import rules_of as read_document
 from inspector.protocol.vocabulary import Direction, MessageType
 
 PATH = Path("interventions.toml")
@@ -256,3 +260,80 @@ def test_whatever_stands_in_a_file_is_read_or_refused_in_one_line(
         read(text, PATH)
     except SettingsMistake as mistake:
         assert "\n" not in str(mistake) and str(PATH) in str(mistake)
+
+
+SOUND: tuple[dict[str, Any], ...] = (
+    {"delay": ["1s", "2s"]},
+    {"drop": True},
+    {"duplicate": 2},
+    {"reorder": 1},
+    {"edit": [{"pointer": "/a", "value": {"b": ["{now}"]}}, {"pointer": "/c", "remove": True}]},
+    {"replace": "{message_id}"},
+    {"answer": {"status": "Accepted"}},
+    {"error": {"code": "InternalError", "description": "d", "details": {"x": 1}}},
+    {"hold": "20s"},
+    {"inject": {"to": "csms", "action": "Heartbeat", "payload": {"x": [1]}, "place": "before"}},
+    {"throttle": 100},
+    {"close": {"code": 4000, "reason": "r"}},
+    {"reset": True},
+    {"refuse": {"status": 503, "for": "5m"}},
+    {"stall": "1m"},
+)
+MATCH: dict[str, Any] = {
+    "charge_point": "CP-*",
+    "from": "csms",
+    "action": "Heartbeat",
+    "type": "CALL",
+    "payload": [{"pointer": "/a", "equals": 1}, {"pointer": "/b", "like": "x*"}, {"pointer": "/c", "above": 1}],
+    "state": "booted",
+    "after": 1,
+    "every": 2,
+    "times": 3,
+    "probability": 0.5,
+    "seed": 4,
+}
+ODD = st.one_of(
+    *(VALUES, st.none(), st.integers(), st.datetimes(), st.times(), st.binary(max_size=3)),
+    st.sampled_from([math.inf, -math.inf, 10**400, "\ud800", "1e9h", "\n", {"": {"": []}}]),
+)
+
+
+@given(st.data())
+def test_a_value_of_another_type_anywhere_in_a_sound_rule_is_refused_in_one_line(data: st.DataObject) -> None:
+    rule: dict[str, Any] = copy.deepcopy({"name": "r", "match": MATCH, "do": data.draw(st.sampled_from(SOUND))})
+    if "refuse" in rule["do"]:
+        rule["match"] = {"charge_point": "CP-*"}
+    read_document({"intervention": [copy.deepcopy(rule)]}, PATH)
+    inside: Any = rule
+    while True:
+        key = data.draw(st.sampled_from(list(inside) if isinstance(inside, dict) else range(len(inside))))
+        if not isinstance(inside[key], dict | list) or not inside[key] or data.draw(st.booleans()):
+            break
+        inside = inside[key]
+    inside[key] = data.draw(ODD)
+    try:
+        read_document({"intervention": [rule]}, PATH)
+    except SettingsMistake as mistake:
+        assert "\n" not in str(mistake)
+
+
+def test_a_value_nested_without_end_is_refused() -> None:
+    value: Any = {}
+    for _ in range(50_000):
+        value = {"x": value}
+    for do in (
+        {"answer": value},
+        {"edit": [{"pointer": "/a", "value": value}]},
+        {"error": {"code": "c", "details": value}},
+    ):
+        with pytest.raises(SettingsMistake, match="has more than 100 levels"):
+            read_document({"intervention": [{"name": "r", "do": do}]}, PATH)
+
+
+def test_a_million_rules_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "million.toml"
+    path.write_text("[[intervention]]\n" * 1_000_000)
+    began = time.process_time()
+    with pytest.raises(SettingsMistake, match="has 17,000,000 bytes; a rules file may have 4,000,000"):
+        load(path)
+    assert time.process_time() - began < 0.5
