@@ -112,18 +112,18 @@ def test_a_predicate_on_a_frame_of_sixteen_megabytes_takes_no_longer_than_readin
 @pytest.mark.system
 async def test_links_and_rules_survive_rotation_and_reconnects_with_the_same_ids(tmp_path: Path) -> None:
     rules = rule("card", '{ action = "Authorize", type = "CALLRESULT" }', "{ duplicate = 2 }")
-    async with proxied(tmp_path, rules, "--rotate", "100kB") as (csms, proxy, url):
+    async with proxied(tmp_path, rules, "--rotate", "200kB") as (_, proxy, url):
         for _ in range(2):  # message ids begin anew with each connection
             async with connect(f"{url}/CP-1", subprotocols=[Subprotocol("ocpp1.6")]) as connection:
-                for number in range(60):
-                    await connection.send(f'[2,"{number}","Authorize",{{"idTag":"{"x" * 900}"}}]')
+                for number in range(300):
+                    await connection.send(f'[2,"{number}","Authorize",{{"idTag":"04E91C5A2B"}}]')
                     both = [await connection.recv(), await connection.recv()]
                     assert both[0] == both[1] and f'"{number}"' in str(both[0])
         assert await asyncio.to_thread(proxy.stop) == 0, proxy.report()
     files = sorted(path for path in tmp_path.glob("traffic*.db") if not path.is_symlink())
     assert len(files) > 1
     found = [one for path in files for one in rows(path, "SELECT what, frame_id, made_from_id FROM interventions")]
-    assert sum(what == "duplicate" for what, *_ in found) == 120 == sum(what == "made" for what, *_ in found)
+    assert sum(what == "duplicate" for what, *_ in found) == 600 == sum(what == "made" for what, *_ in found)
     lost = [one for one in found if one[0] == "made" and one[2] != one[1] - 1]
     assert len(lost) < len(files), "only the first frame of a file may lack the frame it was made from"
     errors = sum(
@@ -141,7 +141,8 @@ SECRET = "Pl4in-AuthKey-0815-Secret"
     "do",
     [
         f'{{ edit = [{{ pointer = "/value", value = "{SECRET}" }}] }}',
-        f'{{ inject = {{ to = "charge_point", action = "ChangeConfiguration", payload = {{ key = "AuthorizationKey", value = "{SECRET}" }}, place = "instead" }} }}',
+        '{ inject = { place = "instead", to = "charge_point", action = "ChangeConfiguration", '
+        f'payload = {{ key = "AuthorizationKey", value = "{SECRET}" }} }} }}',
     ],
 )
 async def test_a_secret_that_an_intervention_sets_reaches_the_peer_and_not_the_disk(tmp_path: Path, do: str) -> None:
