@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from inspector.interventions.session_parts import BY_HAND
+
 _DONE = {
     "delay": "delayed by `{}`",
     "drop": "dropped by `{}`",
@@ -48,7 +50,7 @@ def in_words(notes: dict[str, Any]) -> str:
     if made_by := notes.get("made_by"):
         behind = notes.get("made_from")
         source = "" if behind is None else " from the frame before" if behind == 1 else f" from {behind} frames before"
-        said.append(f"made by `{made_by}`{source}")
+        said.append(f"made by {made_by if made_by == BY_HAND else f'`{made_by}`'}{source}")
     said += ["answers a CALL of the proxy"] if notes.get("to_proxy") else []
     return " · ".join([*said, *(["sent later"] if notes.get("later") else [])])
 

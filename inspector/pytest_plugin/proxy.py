@@ -182,10 +182,10 @@ class RecordingProxy:
         Each call returns the next frame; frames that came before the first call count too. Raises AssertionError after
         `timeout` seconds.
         """
-        from inspector.browse.formatting import MESSAGE_TYPES
+        from inspector.protocol.vocabulary import MessageType
         from inspector.store.files.connection import open_recording
 
-        number = next(number for number, name in MESSAGE_TYPES.items() if name == type)
+        number = MessageType[type].value
         key = action, number, charge_point
         sql = """SELECT f.*, s.charge_point_id FROM frames f JOIN sessions s ON s.id = f.session_id WHERE f.action = ?
             AND f.msg_type = ? AND f.id > ? AND coalesce(s.charge_point_id = ?, 1) ORDER BY f.id LIMIT 1"""

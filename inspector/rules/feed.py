@@ -138,7 +138,8 @@ class Feed:
         run = session.facts.get("recording_id", 0)
         facts = {**session.facts, "from_start": False, "ocpp_version": session.version}
         moment = Moment(record.mono_ns, record.ts_ns)
-        other = self._other_views.setdefault(run, Judge(self.settings)).open(facts, moment)
+        judge = self._judges.get(run, self.judge)
+        other = self.other_views.setdefault(judge, Judge(self.settings)).open(facts, moment)
         self.call_judge(other, other.opened)
         views = cast(SessionJudge, TwoViews(session, other, session.findings()))
         views.label = session.label
