@@ -18,7 +18,7 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment
 from inspector.rules.judge import Judge
 
-BARS_US = {"1.6": 12.0, "2.0.1": 20.0}
+BARS_US = {"1.6": 12.0, "2.0.1": 20.0, "2.1": 20.0}
 RATIO_BAR = 20.0
 ROUNDS = 7
 METERED = 1000
@@ -76,8 +76,8 @@ def session_16() -> list[Frame]:
     return s.frames
 
 
-def session_201() -> list[Frame]:
-    """Return a long charging session of OCPP 2.0.1."""
+def session_2x() -> list[Frame]:
+    """Return a long charging session of OCPP 2.0.1; it is valid in 2.1 too."""
     s = Session()
     boot = f'{{"status":"Accepted","currentTime":"{s.time}","interval":300}}'
     s.call("BootNotification", '{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}', boot)
@@ -107,7 +107,8 @@ def session_201() -> list[Frame]:
     return s.frames
 
 
-SESSIONS = {"1.6": session_16(), "2.0.1": session_201()}
+SESSIONS = {"1.6": session_16(), "2.0.1": session_2x()}
+JUDGED = {**SESSIONS, "2.1": SESSIONS["2.0.1"]}
 
 
 def ours(version: str, frames: list[Frame]) -> float:
@@ -157,7 +158,7 @@ async def theirs(version: str, frames: list[Frame]) -> float:
 
 def measure(version: str) -> tuple[float, float, float]:
     """Return the median µs per frame of judging, validating alone and the `ocpp` package, measured alternately."""
-    frames = SESSIONS[version]
+    frames = JUDGED[version]
     judged, valid, other = [], [], []
     for _ in range(ROUNDS):
         judged.append(ours(version, frames))
@@ -167,8 +168,8 @@ def measure(version: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Print the cost of a frame in both versions, and the ratio."""
-    for version in SESSIONS:
+    """Print the cost of a frame in each version, and the ratio."""
+    for version in JUDGED:
         judged, valid, other = measure(version)
         print(
             f"OCPP {version}: {judged:.1f} µs a frame for parsing, schema and all rules (bar {BARS_US[version]:g}), "

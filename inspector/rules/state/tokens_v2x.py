@@ -55,6 +55,10 @@ def _info(given: dict[str, Any], frame: Frame) -> Info | None:
     return Info(status, group.lower() if group else None, evses, until, frame.mono_ns)
 
 
+LATE_S = 30.0
+"""The cache may drop an entry so much later than AuthCacheCtrlr.LifeTime says."""
+
+
 class KnownTokens2x(Topic):
     """The tokens of one charging station.
 
@@ -108,7 +112,7 @@ class KnownTokens2x(Topic):
             return answer.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
         most = self._configuration.variable_number("AuthCacheCtrlr", "LifeTime")
         age_s = (frame.mono_ns - answer.told_ns) / 1e9
-        return bool(most) and age_s > (most or 0) + self.settings.clock_skew_s
+        return bool(most) and age_s > (most or 0) + LATE_S
 
     def cache_only(self, token: Token) -> bool:
         """Whether the token cannot be in the local list; the station would not have asked for one that is there."""

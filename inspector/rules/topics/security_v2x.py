@@ -58,6 +58,7 @@ class Security2x(Topic):
         self._boot = self.station.topic(RegistrationState)
         self._length: int | None = None  # the length of the password that the station has accepted last
         self._sent: Known[tuple[str, str], SessionContext] = Known()  # critical events without an answer
+        self._again: Known[tuple[str, str], int] = Known()  # when (monotonic) each of them was sent last
 
     @rule(
         "security.password-elsewhere",
@@ -251,23 +252,37 @@ class Security2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
-    def not_resent(self, moment: Moment, event: tuple[str, str], session: SessionContext) -> Faults:
+    def not_resent(
+        self, moment: Moment, event: tuple[str, str], session: SessionContext, refused: Frame | None = None
+    ) -> Faults:
         if event not in self._sent or session not in self.station.sessions:
             return None
         if self._boot.state not in (Registration.ACCEPTED, Registration.UNKNOWN):
             return None  # it may not send this yet
+        if refused is not None and self._again.get(event, 0) > refused.mono_ns:
+            return None
         del self._sent[event]
         wait = duration(self.settings.effect_timeout_s)
-        text = f"{event[0][:50]} was not answered before the connection was lost, and is not sent again within {wait}"
-        return Fault(text, key=event[0][:50])
+        why = "was answered with an error" if refused is not None else "was not answered before the connection was lost"
+        severity = Severity.INFO if refused is not None else None
+        return Fault(
+            f"{event[0][:50]} {why}, and is not sent again within {wait}", severity=severity, key=event[0][:50]
+        )
 
     @track(call("SecurityEventNotification"))
     def event(self, frame: Frame) -> None:
         kind, when = string(frame.payload, "type"), string(frame.payload, "timestamp")
         if kind in CRITICAL and kind is not None and when is not None:
             self._sent.note((kind, when), self.session)
+            self._again.note((kind, when), frame.mono_ns)
 
-    @track(result("SecurityEventNotification"), refusal("SecurityEventNotification"))
+    @track(refusal("SecurityEventNotification"))
+    def event_refused(self, frame: Frame) -> None:
+        event = (string(frame.request, "type") or "", string(frame.request, "timestamp") or "")
+        if event in self._sent:
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_resent, event, self.session, frame)
+
+    @track(result("SecurityEventNotification"))
     def event_answered(self, frame: Frame) -> None:
         self._sent.pop((string(frame.request, "type") or "", string(frame.request, "timestamp") or ""), None)
 

@@ -8,7 +8,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.device_model import DeviceModel, name_of
 from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, script, set_2x, variable_2x
 
@@ -31,6 +31,9 @@ def network_profile(slot: int, security: int = 1, status: str = "Accepted", **mo
         **more,
     }
     return csms("SetNetworkProfile", {"configurationSlot": slot, "connectionData": data}, {"status": status})
+
+
+_THREE = variable_2x(*PROFILE, "3")
 
 
 def slots(value: str | None) -> list[str]:
@@ -140,6 +143,27 @@ class Networks2x(Topic):
                     text = f"slot {slot[:20]} with security profile {profile} is accepted in place of {now}"
                     return Fault(text, f"/2/setVariableResult/{index}", key=f"{now} {profile}")
         return None
+
+    @rule(
+        "network.downgrade-refused",
+        result("SetNetworkProfile"),
+        title="A network profile with security profile 2 is refused, though the station allows to fall back to it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 B09.FR.31",
+        remedy="Accept security profile 2 in place of 3 if AllowSecurityProfileDowngrade is true.",
+        bad=script(_THREE, variable_2x(*DOWNGRADE, "true"), network_profile(2, 2, "Rejected")),
+        good=script(_THREE, variable_2x(*DOWNGRADE, "false"), network_profile(2, 2, "Rejected")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def downgrade_refused(self, frame: Frame) -> Faults:
+        security = integer(member(frame.request, "connectionData"), "securityProfile")
+        allowed = (self._model.value(*DOWNGRADE) or "").lower() == "true"
+        if frame.payload.get("status") != "Rejected" or security != 2 or not allowed:
+            return None
+        if self._model.value(*PROFILE) != "3" or "statusInfo" in frame.payload:
+            return None
+        return Fault("security profile 2 is Rejected, but AllowSecurityProfileDowngrade is true", "/2/status")
 
     def _may_lower(self) -> bool:
         allowed = self._model.value(*DOWNGRADE)

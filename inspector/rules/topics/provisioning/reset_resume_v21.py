@@ -70,7 +70,9 @@ class ResetResume21(Topic):
         if frame.request.get("type") != "ImmediateAndResume":
             return None
         known = self._model.get(*TIMEOUT)
-        if known is None:
+        if known is None or (self._model.whole and not known.listed and known.value is None):
+            if self._model.whole and "txctrlr" in self._model.components and status in ("Accepted", "Scheduled"):
+                return Fault(f"the status is {status}, but the full inventory has no TxResumptionTimeout", "/2/status")
             return None
         if status in ("Accepted", "Scheduled") and (known.unknown in NO_SUCH or known.value == "0"):
             value = "0" if known.unknown is None else "unknown to the station"

@@ -63,10 +63,11 @@ class Reset2x(Topic):
             return Fault(f"Rejected because of a transaction; expected {expected}", "/2/status", key="refused")
         here = self._evidence.connections
         running = [one for one in self._transactions.open_transactions() if one.connection == here]
-        if frame.payload.get("status") == "Rejected" and kind == "Immediate" and running:
+        if frame.payload.get("status") == "Rejected" and kind in ("Immediate", "OnIdle") and running:
             if "statusInfo" in frame.payload or "evseId" in frame.request:
                 return None  # another reason may prevent it
-            text = f"Reset(Immediate) is rejected without a reason while {running[0]} is open; expected Accepted"
+            expected = "Scheduled" if kind == "OnIdle" else "Accepted"
+            text = f"Reset({kind}) is rejected without a reason while {running[0]} is open; expected {expected}"
             return Fault(text, "/2/status", severity=Severity.INFO, key="no reason")
         if frame.payload.get("status") != "Scheduled" or kind in (None, "OnIdle"):
             return None

@@ -9,7 +9,7 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V2X, Faults, Topic, result, rule
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
 from inspector.rules.state.device_model import NO_SUCH, DeviceModel, Name, Variable, name_of
 from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, script, set_2x, variable_2x
 
@@ -203,9 +203,14 @@ class VariableValues2x(Topic):
         """Return whether the inventory lists this variable only with instances, but `name` has no instance."""
         if not self._model.whole or name.variable_instance:
             return False
-        same = {one.variable_instance for one in self._model.variables if one[:5] == name[:5]} - {""}
         own = self._model.variables.get(name)
-        return bool(same) and (own is None or not own.listed)
+        if own is not None and own.listed:
+            return False
+        listed = [one for one, known in self._model.variables.items() if known.listed]
+        if any(one[:5] == name[:5] and one.variable_instance for one in listed):
+            return True
+        same = [one for one in listed if (one.component, one.variable) == (name.component, name.variable)]
+        return not name.component_instance and bool(same) and all(one.component_instance for one in same)
 
     @rule(
         "variables.known-refused",
@@ -262,6 +267,7 @@ class VariableValues2x(Topic):
     @rule(
         "variables.not-kept",
         result("GetVariables"),
+        call("NotifyReport"),
         title="A variable does not have the value that was accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x B05.FR.10; OCPP 2.1 B09.FR.24",
@@ -272,15 +278,22 @@ class VariableValues2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def not_kept(self, frame: Frame) -> Faults:
-        for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
+        read = frame.action == "GetVariables"
+        part = "getVariableResult" if read else "reportData"
+        for index, entry in enumerate(elements(frame.payload, part)):
             name, known = self._known(entry)
-            told = string(entry, "attributeValue")
             wanted = known.accepted if known is not None else None
-            if told is None or wanted is None or string(entry, "attributeType") not in (None, "Actual"):
+            if wanted is None or name is None or "password" in name.variable:
                 continue
-            if _plain(told) != _plain(wanted) and name is not None and "password" not in name.variable:
-                text = f"{name} is {told[:50]!r}, but {wanted[:50]!r} was accepted"
-                return Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(name))
+            told = [
+                string(one, "attributeValue" if read else "value")
+                for one in ([entry] if read else elements(entry, "variableAttribute"))
+                if one.get("attributeType" if read else "type") in (None, "Actual")
+            ]
+            if told and told[0] is not None and _plain(told[0]) != _plain(wanted):
+                text = f"{name} is {told[0][:50]!r}, but {wanted[:50]!r} was accepted"
+                at = f"/2/{part}/{index}/attributeValue" if read else f"/3/{part}/{index}/variableAttribute"
+                return Fault(text, at, key=str(name))
         return None
 
 

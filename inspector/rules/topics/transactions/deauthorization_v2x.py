@@ -155,6 +155,11 @@ class Deauthorization2x(Topic):
             self._note(event, frame, name, state)
         if event.trigger == "Trigger":
             return aside(self.event_content, event, frame.payload)
+        if event.kind == "Ended" and event.info.get("stoppedReason") == "ImmediateReset" != event.trigger:
+            before = {trigger for _, _, trigger in event.transaction.events.values()}
+            if "ResetCommand" not in before:
+                text = f"Ended by {event.trigger} with stoppedReason ImmediateReset; expected ResetCommand"
+                return Fault(text, "/3/triggerReason", key=name)
         if event.kind != "Ended" or event.trigger not in REASONS:
             return None
         reason, (fitting, severity) = string(event.info, "stoppedReason"), REASONS[event.trigger or ""]

@@ -122,6 +122,7 @@ class Refusals2x(Topic):
         good=script(BOOT_2X, _REFUSED, _ended("Deauthorized", "DeAuthorized")),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def unasked(self, frame: Frame) -> Faults:
         event = self._transactions.event
