@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
-from inspector.rules.state.device_model import NO_SUCH, name_of
+from inspector.rules.state.device_model import NO_SUCH, DeviceModel, name_of
 from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.topics.authorization.tokens_v2x import local_list
 from inspector.rules.topics.example_frames import csms, script, variable_2x
@@ -57,6 +57,7 @@ class LocalListContent2x(Topic):
     @rule(
         "list.entries-missing",
         result("GetVariables"),
+        call("NotifyReport"),
         title="A station that takes a local list does not know how many entries it has",
         severity=Severity.WARNING,
         spec="OCPP 2.x D01.FR.12",
@@ -69,6 +70,8 @@ class LocalListContent2x(Topic):
     def entries_missing(self, frame: Frame) -> Faults:
         if not self._tokens.listed:
             return None
+        if frame.action == "NotifyReport":
+            return self._inventory(frame)
         for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
             name = name_of(entry)
             known = name is not None and (name.component, name.variable) == ("localauthlistctrlr", "entries")
@@ -77,6 +80,15 @@ class LocalListContent2x(Topic):
                 text = f"LocalAuthListCtrlr.Entries is answered with {status}, but SendLocalList was accepted"
                 return Fault(text, f"/2/getVariableResult/{index}")
         return None
+
+    def _inventory(self, frame: Frame) -> Faults:
+        """Judge the last part of a full inventory; DeviceModel knows it already."""
+        model = self.station.topic(DeviceModel)
+        if frame.payload.get("tbc") is True or not model.whole or "localauthlistctrlr" not in model.components:
+            return None
+        if any(known.listed and name.variable == "entries" for name, known in model.instances("LocalAuthListCtrlr")):
+            return None
+        return Fault("the full inventory has no LocalAuthListCtrlr.Entries, but SendLocalList was accepted", "/3")
 
     @rule(
         "list.entries",

@@ -7,7 +7,7 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
-from inspector.rules.rule import V2X, V16, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import ALL, V2X, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
@@ -25,7 +25,6 @@ from inspector.rules.topics.example_frames import (
 )
 from inspector.rules.topics.reservation.booking import Reservations
 
-V201 = frozenset({OcppVersion.V201})
 OUT_OF_ORDER = frozenset({"Unavailable", "Faulted"})
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _OTHER = {"idToken": "U", "type": "ISO14443"}
@@ -166,23 +165,23 @@ class RemoteAnswers(Topic):
         call("Authorize"),
         title="A remote start is authorized although it needs no authorization",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.11 and §9.1.2; OCPP 2.0.1 C03.FR.01, C05.FR.01",
-        remedy="Start at once where AuthorizeRemoteTxRequests is false (1.6) or the token is of type Central (2.0.1).",
+        spec="OCPP 1.6 §5.11 and §9.1.2; OCPP 2.0.1 C03.FR.01; OCPP 2.x C05.FR.01",
+        remedy="Start at once where AuthorizeRemoteTxRequests is false (1.6) or the token is of type Central (2.x).",
         bad={
             "1.6": script(
                 csms("ChangeConfiguration", {"key": "AuthorizeRemoteTxRequests", "value": "false"}),
                 csms("RemoteStartTransaction", {"idTag": "T"}),
                 cp("Authorize", {"idTag": "T"}, {"idTagInfo": ACCEPTED}),
             ),
-            "2.0.1": script(_start(token=_CENTRAL), cp("Authorize", {"idToken": _CENTRAL}, {"idTokenInfo": ACCEPTED})),
+            "2x": script(_start(token=_CENTRAL), cp("Authorize", {"idToken": _CENTRAL}, {"idTokenInfo": ACCEPTED})),
         },
         good={
             "1.6": script(
                 csms("RemoteStartTransaction", {"idTag": "T"}), cp("Authorize", {"idTag": "T"}, {"idTagInfo": ACCEPTED})
             ),
-            "2.0.1": script(_start(), cp("Authorize", {"idToken": _TOKEN}, {"idTokenInfo": ACCEPTED})),
+            "2x": script(_start(), cp("Authorize", {"idToken": _TOKEN}, {"idTokenInfo": ACCEPTED})),
         },
-        versions=V16 | V201,
+        versions=ALL,
         side=Side.CHARGE_POINT,
     )
     def needless_authorize(self, frame: Frame) -> Faults:

@@ -93,18 +93,28 @@ class Limits21(Topic):
             begun = seconds(event.timestamp)
             if begun is not None:
                 self._begun.note(event.transaction.transaction_id, begun)
+            if (register := register_wh(frame.payload)) is not None:
+                self._register.note(event.transaction.transaction_id, register)
         if "transactionLimit" not in event.info:
             if event.trigger != "LimitSet":
                 return None
             return Fault("triggerReason is LimitSet, but transactionInfo.transactionLimit is missing", "/3")
         told, supported = member(event.info, "transactionLimit"), self._supported()
         name = event.transaction.transaction_id
+        before = self.told.get(name, {})
+        again = bool(told) and not event.repeated and all(before.get(limit) == value for limit, value in told.items())
         self.told.note(name, {**self.told.get(name, {}), **told})
         self.station.refresh_listeners()
         for limit in LIMITS if supported else ():
             if limit in told and limit.lower() not in (supported or ()):
                 at = f"/3/transactionInfo/transactionLimit/{limit}"
                 return Fault(f"{limit} is told, but SupportedLimits does not list it", at, key=limit)
+        if again and event.trigger != "LimitSet":
+            text = "transactionLimit is sent again, though it has not changed"
+            return Fault(text, "/3/transactionInfo/transactionLimit", severity=Severity.INFO, key=f"again {name}")
+        if event.kind == "Updated" and event.trigger == "ChargingStateChanged" and name not in self.set:
+            text = "a limit of the station is told with ChargingStateChanged; expected LimitSet"
+            return Fault(text, "/3/triggerReason", severity=Severity.INFO, key=f"trigger {name}")
         return None
 
     @rule(

@@ -21,6 +21,7 @@ FAULTS = frozenset({"EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQu
 """Values of stoppedReason that are faults."""
 INTERRUPTIONS = frozenset({"PowerLoss", "Reboot"})
 """Other values of stoppedReason for which 2.1 requires the trigger AbnormalCondition."""
+_PAUSED = ("SuspendedEV", "SuspendedEVSE")
 OUT_OF_ORDER = frozenset({"Faulted", "Unavailable"})
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -92,7 +93,7 @@ class Points2x(Topic):
         before, state, stops = self._states.before, event.info.get("chargingState"), self._stops
         unplugged = event.trigger in ("EVCommunicationLost", "EVDeparted") or (state == "Idle" and before in CONNECTED)
         over = event.trigger in ("StopAuthorized", "Deauthorized", "RemoteStop")
-        cut = before == "Charging" and state in ("EVConnected", "Idle")
+        cut = before == "Charging" and state in ("EVConnected", "Idle", *_PAUSED)
         points = [
             name
             for name, reached in (
@@ -132,7 +133,9 @@ class Points2x(Topic):
             return None
         wait = duration(self.settings.effect_timeout_s)
         text = f"{one} has not ended within {wait} of {frame.payload.get('triggerReason')}; TxStopPoint has {point}"
-        return Fault(text, "/3/eventType", frame=frame, key=one.transaction_id)
+        paused = member(frame.payload, "transactionInfo").get("chargingState") in _PAUSED
+        severity = Severity.WARNING if paused and point == "EnergyTransfer" else None
+        return Fault(text, "/3/eventType", frame=frame, severity=severity, key=one.transaction_id)
 
     @rule(
         "transaction-event.abnormal",

@@ -7,7 +7,7 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import member, string
+from inspector.rules.fields import member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, ongoing
 from inspector.rules.rule import CLOSED, DEADLINE, V21, Faults, Topic, call, event, result, rule, track
@@ -54,6 +54,7 @@ class Resumed21(Topic):
         self._limited: Known[str, None] = Known()  # transactions with an accepted TxProfile
         self._heard_s: float | None = None  # when the last connection was heard of last, in seconds since 1970
         self._away: tuple[float, float] | None = None  # the shortest and the longest that the interruption lasted
+        self._booted_s: float | None = None  # when the station booted last, in seconds since 1970
         self._sent_ns: int | None = None  # when the station sent its latest message, on the monotonic clock
         self._interrupted: Known[str, None] = Known()  # ids of transactions open at a boot without a new connection
         self._transactions = self.station.topic(Transactions2x)
@@ -95,6 +96,13 @@ class Resumed21(Topic):
             return None
         if name not in self._interrupted and told.connection_before == self._evidence.connections:
             return None
+        happened, longest = seconds(told.timestamp), self._away[1]
+        since = self._booted_s if self.session.dated else None
+        later = happened is not None and since is not None and happened > since - 1 and not told.offline
+        if later and told.kind == "Updated" and not again and longest < limit_s and told.transaction.started:
+            self._interrupted.pop(name, None)
+            text = f"the first event after the interruption has the trigger {told.trigger}; expected TxResumed"
+            return Fault(text, "/3/triggerReason", key=name)
         if again or told.kind == "Ended":
             self._interrupted.pop(name, None)
         shortest, longest = self._away
@@ -192,6 +200,7 @@ class Resumed21(Topic):
         before = self._away[1] if self._away is not None and self._interrupted else 0.0
         self._away = None
         self._interrupted.clear()
+        self._booted_s = (frame.call or frame).ts_ns / 1e9
         if not interrupted:
             return
         here = self._evidence.connections
