@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.device_model import DeviceModel
-from inspector.rules.state.tokens_v2x import Token, token_of
-from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.state.tokens_v2x import KnownTokens2x, Token, token_of
+from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
     BOOT_2X,
@@ -21,6 +22,8 @@ from inspector.rules.topics.example_frames import (
     inventory_2x,
     script,
     started,
+    status_2x,
+    transaction_event,
 )
 
 _AGAIN = "close\n" + BOOT_2X.replace('"b"', '"again"')
@@ -45,6 +48,18 @@ def _list(kind: str, number: int, status: str) -> str:
 
 def _version(number: int) -> str:
     return csms("GetLocalListVersion", {}, {"versionNumber": number})
+
+
+_IN_GROUP: Payload = {"status": "Accepted", "groupIdToken": {"idToken": "G", "type": "Central"}}
+_CHARGING: Payload = {"chargingState": "Charging"}
+_GROUP = (
+    started(_CHARGING, idToken=_CARD, answer={"idTokenInfo": _IN_GROUP}),
+    cp("Authorize", {"idToken": _OTHER}, {"idTokenInfo": _IN_GROUP}),
+    transaction_event("Updated", "MeterValuePeriodic", 1, _CHARGING),
+)
+_STOPPED = transaction_event(
+    "Ended", "StopAuthorized", 2, {"stoppedReason": "Local"}, idToken=_OTHER, answer={"idTokenInfo": _IN_GROUP}
+)
 
 
 def _remote(token: Payload) -> str:
@@ -99,6 +114,41 @@ class AuthorizationAdvice(Topic):
             return None  # the token may be for another EVSE
         text = f"token {token} is Accepted; {waiting[0][0]} is open with the refused token {waiting[0][1]}"
         return Fault(text, "/2/idTokenInfo/status", key=token.value[:36])
+
+    @rule(
+        "authorize.group-not-stopped",
+        DEADLINE,
+        title="A token of the group is accepted, but the only transaction of the station is not stopped",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C09.FR.03",
+        remedy="Let every valid token with the groupIdToken of a transaction stop it.",
+        bad=script(status_2x("Occupied"), *_GROUP, "+ 5m"),
+        good=script(status_2x("Occupied"), *_GROUP, _STOPPED, "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def group_not_stopped(self, moment: Moment, one: Transaction2x, frame: Frame) -> Faults:
+        stopped = any(trigger == "StopAuthorized" for _, _, trigger in one.events.values())
+        if not one.open or stopped or self.session not in self.station.sessions:
+            return None
+        token, wait = token_of(frame.request), duration(self.settings.effect_timeout_s)
+        text = f"token {token} is in the group of {one}, but has not stopped it within {wait}"
+        return Fault(text, "/2/idTokenInfo", frame=frame, key=one.transaction_id)
+
+    @track(result("Authorize"))
+    def presented(self, frame: Frame) -> None:
+        info, token = member(frame.payload, "idTokenInfo"), token_of(frame.request)
+        group = string(member(info, "groupIdToken"), "idToken")
+        running = self._transactions.open_transactions()
+        if group is None or token is None or info.get("status") != "Accepted" or len(running) != 1:
+            return
+        one, evses = running[0], {evse for evse, _ in self.station.topic(Evses2x).connectors}
+        own = self._own.get(one.transaction_id)
+        if own is None or own == token or evses != {one.evse}:
+            return
+        if self.station.topic(KnownTokens2x).groups.get(own) == group.lower():
+            wait = self.settings.effect_timeout_s
+            self.station.deadline(frame, wait, self.group_not_stopped, one, frame)
 
     @rule(
         "authorize.every-evse",

@@ -38,6 +38,7 @@ class MasterPass2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
+        self._presented: Frame | None = None  # the answer to the latest Authorize, if it was for a master pass
         self._tokens = self.station.topic(KnownTokens2x)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -88,9 +89,15 @@ class MasterPass2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
-    def master_reason(self, event: Event, token: Token) -> Fault | None:
+    def master_reason(self, event: Event, token: Token | None, frame: Frame) -> Fault | None:
         reason = string(event.info, "stoppedReason")
-        if event.kind != "Ended" or reason == "MasterPass" or not self._is_master(token):
+        if event.kind != "Ended" or reason == "MasterPass":
+            return None
+        if token is None:  # the event does not say which token was presented
+            presented, self._presented = self._presented, None
+            if presented is None or frame.mono_ns - presented.mono_ns > self.settings.effect_timeout_s * 1e9:
+                return None
+        elif not self._is_master(token):
             return None
         return Fault(f"a master pass ends {event.transaction} with stoppedReason {reason or 'missing'}", "/3")
 
@@ -125,11 +132,15 @@ class MasterPass2x(Topic):
 
     @track(result("Authorize"))
     def presented(self, frame: Frame) -> None:
+        self._presented = None
         group = string(member(member(frame.payload, "idTokenInfo"), "groupIdToken"), "idToken")
         master = self._configuration.variable("AuthCtrlr", "MasterPassGroupId")
-        if not group or not master or group.lower() != master.lower() or self._has_display():
+        if not group or not master or group.lower() != master.lower():
             return
         if member(frame.payload, "idTokenInfo").get("status") != "Accepted":
+            return
+        self._presented = frame
+        if self._has_display():
             return
         ongoing = self.station.topic(Transactions2x).open_transactions()
         names = tuple(one.transaction_id for one in ongoing[:100])

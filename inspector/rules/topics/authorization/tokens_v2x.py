@@ -79,6 +79,8 @@ class TokenUse2x(Topic):
             authorized = event.transaction.transaction_id in self._authorized.seen
             if event.info.get("chargingState") == "Charging" and (self._tokens.placed or not authorized):
                 return self._charging(event)
+            if event.kind == "Ended" and event.trigger == "StopAuthorized":
+                return aside(self._master.master_reason, event, None, frame)
             return None
         token = token_of(frame.payload)
         if token is None or event.repeated or token.kind == "NoAuthorization":
@@ -89,7 +91,7 @@ class TokenUse2x(Topic):
         again = own is not None and own == token
         found: list[Fault | None] = []
         if event.trigger == "StopAuthorized":
-            found.append(aside(self._master.master_reason, event, token))
+            found.append(aside(self._master.master_reason, event, token, frame))
             if not again and own is not None and not event.offline:
                 found += [aside(self.refused, event, token, frame), self._unasked(event, token)]
         elif not again and event.kind != "Ended":

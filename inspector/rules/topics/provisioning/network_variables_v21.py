@@ -24,6 +24,7 @@ _FROM_PROFILE = {
     "messagetimeout": "messageTimeout",
     "ocppinterface": "ocppInterface",
     "ocpptransport": "ocppTransport",
+    "identity": "identity",
 }
 """Variables that repeat a member of the network profile."""
 _SHOWN = {"apnenabled": "ApnEnabled", "vpnenabled": "VpnEnabled"}
@@ -52,6 +53,7 @@ class NetworkVariables21(Topic):
         self._flags: Known[tuple[str, str], bool] = Known()  # by (slot, variable): whether the variable is true
         self._values: Known[tuple[str, str], str] = Known()  # other variables as SetNetworkProfile gave them
         self._written: Known[str, set[str]] = Known()  # the variables that the CSMS has set, by slot
+        self._booted_ns = -1
         self._identity: str | None = None  # the identity that SetVariables has set for all slots
 
     @rule(
@@ -219,6 +221,17 @@ class NetworkVariables21(Topic):
                     return Fault(text, "/2", frame=frame.call, key=f"{slot} {flag}")
         return None
 
+    def _since_boot(self, component: str, instance: str) -> str | None:
+        """Return the Identity that the station has told since its latest boot, or that its profile was given."""
+        known = self._model.get(component, "Identity", instance)
+        if known is not None and known.value is not None and known.seen_ns > self._booted_ns:
+            return known.value
+        return self._values.get((instance, "identity")) if instance else None
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._booted_ns = frame.mono_ns
+
     def _note(self, slot: str, variable: str, value: str | None) -> None:
         if variable in _OPTIONAL:
             self._flags.note((slot, variable), (value or "").lower() == "true")
@@ -264,6 +277,9 @@ class NetworkVariables21(Topic):
                     text = f"Identity of {place[:40]} is {(value or '')[:48]!r}; {self._identity[:48]!r} was set"
                     return Fault(text, "/2", key=place[:40])
         own, used = told.get("securityctrlr"), told.get(f"{COMPONENT.lower()} {active}")
+        if active is not None and (own is None) != (used is None):
+            own = own if own is not None else self._since_boot("SecurityCtrlr", "")
+            used = used if used is not None else self._since_boot(COMPONENT, active)
         if own is not None and used is not None and own != used:
             text = f"SecurityCtrlr.Identity is {own[:48]!r}, but the active slot {active} has {used[:48]!r}"
             return Fault(text, "/2", key="active")

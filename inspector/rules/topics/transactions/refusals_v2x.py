@@ -181,7 +181,7 @@ class Refusals2x(Topic):
         event = self._transactions.event
         if event is None or event.transaction.evse is None:
             return
-        state = event.info.get("chargingState")
+        state = string(event.info, "chargingState")
         if event.token is not None or (state is not None and state not in CONNECTED):
             self._locked.pop(event.transaction.evse, None)
 

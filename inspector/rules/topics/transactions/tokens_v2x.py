@@ -9,6 +9,7 @@ from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import ASIDE, DEADLINE, V2X, Faults, Topic, aside, call, result, rule, track
+from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.state.transactions_v2x import CONNECTED, Event, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
@@ -66,6 +67,7 @@ class Tokens2x(Topic):
         self._refused: Known[str, tuple[int, str]] = Known()  # time and status of the answer, by refused token
         self._of: Known[str, str] = Known()  # the token that each transaction began with
         self._asked: Known[str, Frame] = Known()  # Authorize CALLs for the token of an open transaction, by token
+        self._grouped: Known[str, bool] = Known()  # such tokens in the group of one, and whether the station knows them
         self._needs: set[int] = set()  # EVSEs whose car uses ISO 15118
         self._transactions = self.station.topic(Transactions2x)
 
@@ -95,8 +97,10 @@ class Tokens2x(Topic):
             fault = aside(self.stop_trigger, event)
         if event.token is not None:
             self._accepted.pop(token or "", None)
-            if event.trigger == "StopAuthorized" and token == self._of.get(name) and token in self._asked:
-                fault = aside(self.needless_authorize, token, event, frame)
+            if event.trigger == "StopAuthorized" and token in self._asked:
+                own = token == self._of.get(name)
+                if own or token in self._grouped:
+                    fault = aside(self.needless_authorize, token, event, frame, own)
             if name not in self._of:
                 self._of.note(name, token or "")
             if wanted is not None and token is not None and token != wanted:
@@ -173,12 +177,15 @@ class Tokens2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
-    def needless_authorize(self, token: str, event: Event, frame: Frame) -> Fault | None:
+    def needless_authorize(self, token: str, event: Event, frame: Frame, own: bool) -> Fault | None:
         asked = self._asked.pop(token)
         if frame.mono_ns - asked.mono_ns > self.settings.effect_timeout_s * 1e9:
             return None
-        text = f"Authorize for {token[:36]!r}, the token that {event.transaction} began with"
-        return Fault(text, "/3/idToken", frame=asked, key=event.transaction.transaction_id)
+        sure = own or self._grouped[token]
+        what = "the token that {} began with" if own else "a known token in the group of {}"
+        text = f"Authorize for {token[:36]!r}, {what.format(event.transaction)}"
+        severity = None if sure else Severity.INFO  # the station may have no cache
+        return Fault(text, "/3/idToken", frame=asked, severity=severity, key=event.transaction.transaction_id)
 
     @rule(
         "transaction-event.stop-trigger",
@@ -233,11 +240,39 @@ class Tokens2x(Topic):
     @track(call("Authorize"))
     def asked(self, frame: Frame) -> None:
         token = _named(frame.payload)
-        if token is not None and any(
-            self._of.get(one.transaction_id) == token and not one.stopped_locally
-            for one in self._transactions.open_transactions()[:20]
-        ):
+        if token is None:
+            return
+        running = [one for one in self._transactions.open_transactions()[:20] if not one.stopped_locally]
+        if any(self._of.get(one.transaction_id) == token for one in running):
             self._asked.note(token, frame)
+            return
+        self._grouped.pop(token, None)
+        sure = self._is_known(frame) if running else None
+        if sure is not None:
+            self._asked.note(token, frame)
+            self._grouped.note(token, sure)
+
+    def _is_known(self, frame: Frame) -> bool | None:
+        """Whether the station certainly knows the token of an Authorize, in the group of a transaction; None if not."""
+        known, token = self.station.topic(KnownTokens2x), token_of(frame.payload)
+        if token is None:
+            return None
+        entry, answer = known.entry(token), known.answers.get(token)
+        one = entry or (answer if known.flag("AuthCacheCtrlr", "Enabled") is not False else None)
+        if one is None or one.status != "Accepted" or one.group is None:
+            return None
+        if entry is None and (known.outdated(one, frame) or (known.cleared_ns or -1) > one.told_ns):
+            return None
+        if one.until is not None and one.until < frame.ts_ns / 1e9:
+            return None
+        groups = {group for its, group in known.groups.items() if its.value in self._running()}
+        if one.group not in groups:
+            return None
+        return entry is not None or known.flag("AuthCacheCtrlr", "Enabled") is True
+
+    def _running(self) -> set[str]:
+        running = self._transactions.open_transactions()[:20]
+        return {self._of[one.transaction_id] for one in running if one.transaction_id in self._of}
 
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:
