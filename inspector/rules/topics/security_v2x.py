@@ -235,7 +235,7 @@ class Security2x(Topic):
     @track(call("SecurityEventNotification"))
     def insecure(self, frame: Frame) -> None:
         when = seconds(string(frame.payload, "timestamp"))
-        if frame.payload.get("type") not in INSECURE or when is None or not self.session.dated:
+        if string(frame.payload, "type") not in INSECURE or when is None or not self.session.dated:
             return
         if when > self.session.opened_at.ts_ns / 1e9 + DELAY_S:  # else it happened before, and was queued
             self.station.deadline(frame, self.settings.effect_timeout_s, self.connection_kept, frame, self.session)

@@ -141,7 +141,7 @@ class MonitorAnswers(Topic):
                 continue
             if not known.monitored:
                 return Fault(f"{item} is reported with supportsMonitoring false", at, key=f"{item}")
-            if value is None or asked.get("type") not in THRESHOLDS:
+            if value is None or string(asked, "type") not in THRESHOLDS:
                 continue
             if (known.least is not None and value < known.least) or (known.most is not None and value > known.most):
                 text = f"the threshold is {value:g}; {item} is reported with {known.least} to {known.most}"

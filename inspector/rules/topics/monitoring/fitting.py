@@ -63,7 +63,7 @@ class FittingMonitors(Topic):
         for index, asked, _, item in self._installed.accepted(frame):
             known = self._device.variables.get(Name(*item[:6]))
             kind = string((known.characteristics if known is not None else None) or {}, "dataType")
-            if kind is not None and kind not in _NUMBERS and asked.get("type") in THRESHOLDS:
+            if kind is not None and kind not in _NUMBERS and string(asked, "type") in THRESHOLDS:
                 text = f"{asked.get('type')} is Accepted, but the type of {item} is {kind[:20]}"
                 return Fault(text, f"/2/setMonitoringResult/{index}/status", key=str(item))
         return None

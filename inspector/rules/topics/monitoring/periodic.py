@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.durations import duration
-from inspector.rules.fields import elements, integer
+from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -64,7 +64,7 @@ class PeriodicMonitors(Topic):
     def accepted(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "setMonitoringResult"):
             own = integer(entry, "id")
-            if own is not None and entry.get("status") == "Accepted" and entry.get("type") in _PERIODIC:
+            if own is not None and entry.get("status") == "Accepted" and string(entry, "type") in _PERIODIC:
                 self._wait(own, frame)
 
     @track(call("NotifyEvent"), dormant=lambda topic: not topic._installed.monitors)

@@ -9,7 +9,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import elements, integer, member
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     CLOSED,
@@ -203,7 +203,7 @@ class BootAfter(Topic):
             or self._closed is None
             or boot.connection is self.session
             or boot.payload != frame.payload
-            or frame.payload.get("reason") in RESTART_REASONS
+            or string(frame.payload, "reason") in RESTART_REASONS
         ):
             return None
         closed_ns, closer = self._closed

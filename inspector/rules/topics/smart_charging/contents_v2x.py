@@ -90,7 +90,7 @@ class ProfileContents(Topic):
                 for period in elements(schedule, "chargingSchedulePeriod")[:1]:
                     for name in ("limit", "setpoint", "dischargingLimit"):
                         value, given = wanted.get(name), period.get(name)
-                        if period.get("operationMode") not in _NOT_CENTRAL and _differ(value, given):
+                        if string(period, "operationMode") not in _NOT_CENTRAL and _differ(value, given):
                             text = f"profile {number} is reported with {name} {given}; it was updated to {value}"
                             return Fault(text, f"/3/chargingProfile/{index}/chargingSchedule/0", key=str(number))
         return None
