@@ -16,7 +16,12 @@ from tests.simulator.schemas import example
 from tests.simulator.test_charge_point_answers import CSMS_ACTIONS
 from tools import shared_pages
 
-PAGES = ("inspector/browse/templates/chargesentinel/_bar.html", "csms/page/index.html", "simulator/page/index.html")
+PAGES = (
+    "inspector/browse/templates/chargesentinel/_bar.html",
+    "inspector/proxy/control/page/index.html",
+    "csms/page/index.html",
+    "simulator/page/index.html",
+)
 
 
 @pytest.mark.parametrize("folder", shared_pages.COPIES)
@@ -44,7 +49,7 @@ def test_every_bar_has_the_icon_the_links_and_the_three_switches(page: str) -> N
 def test_only_the_shared_files_define_colours() -> None:
     """A page that needs another colour adds it to `tokens.css`, with its value in the dark."""
     stray = []
-    for folder in ("inspector/browse/static", "csms/page", "simulator/page/css"):
+    for folder in ("inspector/browse/static", "inspector/proxy/control/page", "csms/page", "simulator/page/css"):
         for path in sorted((shared_pages.ROOT / folder).glob("*.css")):
             stray += [
                 f"{path.name}: {found}" for found in re.findall(r"--[\w-]+: *#[0-9a-f]+", path.read_text("utf-8"))

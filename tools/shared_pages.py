@@ -1,4 +1,4 @@
-"""Copy the shared files of all pages from `shared_page/` into the three packages that serve pages.
+"""Copy the shared files of all pages from `shared_page/` into the packages that serve pages.
 
 `python -m tools.shared_pages` writes the copies; `tests/test_shared_pages.py` fails if one is not up to date. The CSMS
 page and the browse pages load the scripts as modules. The simulator page also works as a file, from which a browser
@@ -20,7 +20,12 @@ COPIES = {
     ),
     "csms/page/shared": (
         *("tokens.css", "bar.css", "frames.css", "icon.svg", "theme.js", "preferences.js", "clock.js", "bar.js"),
-        *("words.js", "frame_row.js", "frame_summary.js", "json_view.js"),
+        *("words.js", "frame_row.js", "frame_summary.js", "json_view.js", "elements.js", "form.js"),
+        *("controls.css", "forms.css"),
+    ),
+    "inspector/proxy/control/page/shared": (
+        *("tokens.css", "bar.css", "icon.svg", "theme.js", "preferences.js", "clock.js", "bar.js", "words.js"),
+        *("json_view.js", "elements.js", "form.js", "controls.css", "forms.css", "frames.css"),
     ),
     "simulator/page/shared": (
         *("tokens.css", "bar.css", "frames.css", "icon.svg", "theme.js", "preferences.js", "clock.js", "bar.js"),

@@ -1,7 +1,7 @@
 // Send any action, from a form that is made from its schema, or as JSON.
 import { answer, complain } from "./answers.js";
 import { $, api, element } from "./dom.js";
-import { field } from "./form.js";
+import { field } from "./shared/form.js";
 import { t } from "./words.js";
 
 let target = { path: () => "", version: null };

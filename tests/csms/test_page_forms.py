@@ -16,7 +16,7 @@ from tests.csms.peer import connected
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 FORM = """async (cases) => {
-  const { field } = await import("./form.js");
+  const { field } = await import("./shared/form.js");
   return cases.map(([action, schema, payload]) => field(schema, schema.definitions ?? {}, action, payload).read());
 }"""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from inspector.errors import SettingsMistake
 from inspector.interventions import rules_file
@@ -29,6 +28,7 @@ from inspector.proxy.session_tap import SessionTap
 logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
+_KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 LONGEST_WAIT_S = 600.0
 _AS = {"csms": True, "charge_point": False}
 _RULE = Path("rule")
@@ -66,12 +66,11 @@ class ControlApi:
 
     def application(self) -> Starlette:
         """Build the ASGI application: the API, its description and the page."""
-        routes: list[Route | Mount] = [
+        routes = [
             Route(operation.path, _endpoint(operation), methods=[operation.method]) for operation in self.operations
         ]
         routes.append(Route("/openapi.json", self._description))
-        if PAGE.is_dir():
-            routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
+        routes += [Route(path, _file(content, kind)) for path, content, kind in _page()]
         return Starlette(routes=routes, exception_handlers={HTTPException: _error, Exception: _fault})
 
     async def _description(self, request: Request) -> Response:
@@ -204,6 +203,23 @@ class ControlApi:
     async def drop(self, request: Request) -> Any:
         await json_of(request)
         self._live.release(self._held(request), [])
+
+
+def _page() -> Iterator[tuple[str, bytes, str]]:
+    """Return the path, the content and the media type of each file of the page.
+
+    Starlette's own class for files needs anyio's task groups, which fail in mitmproxy's event loop (eager tasks).
+    """
+    for file in sorted(path for path in PAGE.rglob("*") if path.suffix in _KINDS):
+        name = file.relative_to(PAGE).as_posix()
+        yield "/" if name == "index.html" else f"/{name}", file.read_bytes(), _KINDS[file.suffix]
+
+
+def _file(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return Response(content, media_type=kind)
+
+    return endpoint
 
 
 def _rules_in(content: dict[str, Any]) -> tuple[Intervention, ...]:

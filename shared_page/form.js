@@ -1,5 +1,5 @@
 // Build form fields from a JSON schema, and read the payload back from them.
-import { element, smallButton } from "./dom.js";
+import { element, smallButton } from "./elements.js";
 import { t } from "./words.js";
 
 const HOUR_MS = 3_600_000;
