@@ -12,8 +12,9 @@ from mitmproxy.master import Master
 from mitmproxy.proxy import mode_specs
 
 from inspector.proxy import tls
-from inspector.proxy.addon import RecordingAddon, address
+from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import BACKLOG
+from inspector.proxy.connection_facts import address
 from inspector.proxy.fastpath import RelayHandler, RelayHooks, handlers
 from inspector.proxy.settings import Settings
 

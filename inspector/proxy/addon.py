@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -23,14 +22,15 @@ from mitmproxy.addonmanager import Loader
 from inspector import records
 from inspector.errors import UserMistake
 from inspector.interventions.interventions import Interventions
+from inspector.proxy import edited_flow
 from inspector.proxy.addresses import Upstream, bracketed
+from inspector.proxy.connection_facts import REASON_SHOWN, address, tls_facts, without_quotes
 from inspector.proxy.console import Console
 from inspector.proxy.counters import Counts
 from inspector.proxy.routing import Routing
 from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
 from inspector.recorder.recorder import Recorder
-from inspector.records import SessionFacts
 from inspector.redaction import handshake, sensitive_names
 from inspector.redaction.pseudonyms import read_key
 from inspector.redaction.redactor import LEVELS
@@ -41,7 +41,6 @@ MAX_FRAME_SIZE = 16 * 1024 * 1024
 """In bytes. To bound the memory, a longer message is relayed but recorded as a gap."""
 
 _BODY_SHOWN = 4096
-_REASON_SHOWN = 1000
 _ROUTE = "chargesentinel.upstream"
 _PATH = "chargesentinel.path"
 _HEADERS = "chargesentinel.headers"
@@ -90,6 +89,8 @@ class RecordingAddon:
         """Called with each session that the fast path relays from now on."""
         self._numbers = count(1)
         self._injected: list[bytes] = []
+        self._edited: dict[str, edited_flow.EditedFlow] = {}
+        """The sessions with interventions in mitmdump, by mitmproxy's client id."""
 
     # --- set-up -----------------------------------------------------------------------------------------------
 
@@ -100,6 +101,12 @@ class RecordingAddon:
         loader.add_option("ocpp_redact", str, "secrets", "What to hide before storing: secrets, personal or none.")
         loader.add_option("ocpp_redact_key", str, "", "File with the key of pseudonyms; made if it does not exist.")
         loader.add_option("ocpp_rules", str, "", "TOML file with [redact]: more names of values to hide.")
+        loader.add_option(
+            "ocpp_interventions",
+            str,
+            "",
+            "TOML file with faults to inject, or its name; reset and stall need `chargesentinel proxy`.",
+        )
         loader.add_option("ocpp_version", str, "", "OCPP version of charge points without a subprotocol.")
 
     def configure(self, updated: set[str]) -> None:
@@ -125,6 +132,8 @@ class RecordingAddon:
         from inspector.recorder.start import start_recorder
 
         try:
+            if ctx.options.ocpp_interventions:
+                self._interventions = edited_flow.interventions_for_hooks(ctx.options.ocpp_interventions)
             self.recorder = start_recorder(
                 ctx.options.ocpp_db,
                 holder="mitmdump",
@@ -133,8 +142,8 @@ class RecordingAddon:
                 redaction=_redaction(),
             )
         except UserMistake as mistake:
-            # Relaying without a recording is not what the user expects, so stop.
-            logger.error("not recording, stopping: %s", mistake)
+            # Relaying without a recording or interventions is not what the user expects, so stop.
+            logger.error("not recording, stopping: %s", *safe(str(mistake)))
             ctx.master.shutdown()
 
     def done(self) -> None:
@@ -149,19 +158,15 @@ class RecordingAddon:
         path = flow.request.path
         headers = flow.request.headers.fields
         flow.metadata[_PATH], flow.metadata[_HEADERS] = handshake.readable(path), headers
-        if self._routing is None:
-            return
         charge_point_id = handshake.charge_point_id(path)
+        if self._routing is None:
+            self._intervene(flow, charge_point_id)
+            return
         if (why := self.refusing()) is not None:
             flow.response = http.Response.make(503, why)
             return
-        if self._interventions is not None:
-            rules = self._interventions.rules_of(charge_point_id)
-            if (refusal := rules.refusal(monotonic())) is not None:
-                flow.response = http.Response.make(refusal[1], f"refused by the intervention {refusal[0]}")
-                return
-            if rules.for_frames:
-                flow.metadata[_RULES] = rules
+        if self._intervene(flow, charge_point_id):
+            return
         upstream = self._routing.upstream(charge_point_id, path)
         flow.metadata[_ROUTE] = upstream
         self.bound[flow.client_conn.id] = charge_point_id, upstream
@@ -170,7 +175,7 @@ class RecordingAddon:
             flow.request.scheme = "https"
         flow.request.path = upstream.path_for(path)
         flow.request.headers.fields = headers  # setting the host has changed the headers: restore them
-        if _RULES in flow.metadata:  # a compressed frame cannot be changed without compressing all later ones anew
+        if _RULES in flow.metadata:
             flow.request.headers.pop("Sec-WebSocket-Extensions", None)
         identity = self._routing.identities.get(charge_point_id)
         if identity and identity.authorization:
@@ -179,6 +184,20 @@ class RecordingAddon:
             default = 443 if upstream.tls else 80
             host = bracketed(upstream.host) + ("" if upstream.port == default else f":{upstream.port}")
             flow.request.headers["Host"] = host
+
+    def _intervene(self, flow: http.HTTPFlow, charge_point_id: str) -> bool:
+        """Note the interventions for a session; return whether one of them refuses it."""
+        if self._interventions is None:
+            return False
+        rules = self._interventions.rules_of(charge_point_id)
+        if (refusal := rules.refusal(monotonic())) is not None:
+            flow.response = http.Response.make(refusal[1], f"refused by the intervention {refusal[0]}")
+            return True
+        if rules.for_frames:
+            flow.metadata[_RULES] = rules
+            # A compressed frame cannot be changed without compressing all later ones anew.
+            flow.request.headers.pop("Sec-WebSocket-Extensions", None)
+        return False
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
@@ -218,7 +237,7 @@ class RecordingAddon:
         detail["remote_addr"] = address(flow.client_conn.peername)
         reason = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
         sent = (*flow.metadata.get(_HEADERS, ()), *flow.request.headers.fields)
-        detail["reason"] = handshake.without_credentials(without_quotes(reason)[:_REASON_SHOWN], path, sent)
+        detail["reason"] = handshake.without_credentials(without_quotes(reason)[:REASON_SHOWN], path, sent)
         if flow.client_conn.timestamp_end or reason.startswith("Client disconnected"):
             self.event_without_session(
                 "fault", detail | {"reason": "the charge point disconnected during the handshake"}
@@ -270,6 +289,9 @@ class RecordingAddon:
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         if session := self.sessions.get(flow.client_conn.id):
             session.write = partial(self._inject, flow)
+            if session.edited is not None and not self._embedded:
+                waits = partial(bool, self._injected)
+                self._edited[flow.client_conn.id] = edited_flow.EditedFlow(session, session.edited, waits)
 
     def _inject(self, flow: tcp.TCPFlow, to_charge_point: bool, data: bytes) -> None:
         self._injected.append(data)
@@ -279,7 +301,11 @@ class RecordingAddon:
         message = flow.messages[-1]
         if session := self.sessions.get(flow.client_conn.id):
             if any(own is message.content for own in self._injected):
-                self._injected = [own for own in self._injected if own is not message.content]
+                self._injected[:] = [own for own in self._injected if own is not message.content]
+                return
+            if (edited := self._edited.get(flow.client_conn.id)) is not None:
+                message.content = edited.arrived(message.from_client, message.content)
+                del flow.messages[:-1]
                 return
             shut = message.from_client in session.shut
             session.feed(message.from_client, message.content, not shut)
@@ -315,6 +341,8 @@ class RecordingAddon:
 
     def finish(self, client_id: str) -> None:
         """Record the end of a client's session, if it has one."""
+        if edited := self._edited.pop(client_id, None):
+            edited.end()
         if session := self.sessions.pop(client_id, None):
             session.finish()
             del self._by_number[session.number]
@@ -342,32 +370,6 @@ def _redaction() -> dict[str, Any]:
         logger.warning("pseudonyms with the key in %s", key.path)
         arguments["key"] = key.key
     return arguments
-
-
-def without_quotes(reason: str) -> str:
-    """Return mitmproxy's message about a bad HTTP head without the quoted bytes, which may be secret."""
-    said, quoted, rest = reason.partition(": b")
-    if said == "Bad HTTP request line" and re.match(r"['\"][A-Z]+ /[^@]*$", rest):
-        return said + quoted + re.split(r"[?#;=]", rest)[0][:_REASON_SHOWN]
-    return said
-
-
-def address(peername: tuple[Any, ...] | None) -> str:
-    """Return HOST:PORT of a socket address."""
-    return f"{bracketed(str(peername[0]))}:{peername[1]}" if peername else "unknown"
-
-
-def tls_facts(client: connection.Client, server: connection.Server) -> SessionFacts:
-    """Return the facts about the TLS handshakes with both peers; {} without TLS."""
-    facts: SessionFacts = {}
-    if client.tls_version:
-        facts["tls_version"], facts["tls_cipher"], facts["tls_sni"] = client.tls_version, client.cipher, client.sni
-        if client.certificate_list:
-            subject = client.certificate_list[0].to_cryptography().subject
-            facts["client_cert_subject"] = subject.rfc4514_string()
-    if server.tls_version:
-        facts["upstream_tls_version"] = server.tls_version
-    return facts
 
 
 addons = [RecordingAddon()]

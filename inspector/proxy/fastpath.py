@@ -34,7 +34,8 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
 
 from inspector.proxy import tls
-from inspector.proxy.addon import RecordingAddon, address, without_quotes
+from inspector.proxy.addon import RecordingAddon
+from inspector.proxy.connection_facts import address, without_quotes
 from inspector.proxy.edited_pipe import EditedRelay
 from inspector.proxy.handshake_limits import HandshakeLimits
 from inspector.proxy.pipe import join, reset
