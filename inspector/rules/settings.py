@@ -11,6 +11,7 @@ from inspector.rules.finding import Severity
 class Settings:
     """The settings of rules. Names that end in `_s` are thresholds in seconds; `severity` and `disabled` have slugs.
 
+    `meter_keys` has public keys of meters, by charge point ("CP-1"), connector ("CP-1/2"), or "*" for all.
     `extra_enum_values` and `longer_strings` have keys such as "BootNotification/chargePointSerialNumber".
     """
 
@@ -28,6 +29,7 @@ class Settings:
     disabled: frozenset[str] = frozenset()
     extra_enum_values: dict[str, frozenset[str]] = field(default_factory=dict)
     longer_strings: dict[str, int] = field(default_factory=dict)
+    meter_keys: dict[str, str] = field(default_factory=dict)
 
 
 DEFAULTS = Settings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from inspector.errors import SettingsMistake
 from inspector.protocol import schemas
 from inspector.protocol.vocabulary import ACTIONS, OcppVersion
 from inspector.rules.finding import Severity
-from inspector.rules.settings import LARGEST, Settings
+from inspector.rules.settings import DEFAULTS, LARGEST, Settings
+from inspector.rules.topics.metering.ocmf import is_key
 from inspector.toml_file import refuse_unknown, table, texts
 
 PROJECT = Path("pyproject.toml")
@@ -47,6 +48,9 @@ def load(path: Path) -> Settings:
         [allow.lengths]
         "BootNotification/chargePointSerialNumber" = 50
 
+        [meter_keys]
+        "CP-1/1" = "3059301306072a86…"                 # public keys of meters that sign their values
+
     Raises:
         SettingsMistake: the file cannot be read, or a name or value in it is not known; suggests the nearest name.
     """
@@ -59,7 +63,7 @@ def load(path: Path) -> Settings:
 
 def settings_from(tables: dict[str, Any], path: Path) -> Settings:
     """Return settings from parsed tables; see `load`."""
-    refuse_unknown(path, "", tables, {"severity", "thresholds", "allow", "redact"})
+    refuse_unknown(path, "", tables, {"severity", "thresholds", "allow", "redact", "meter_keys"})
     allow = table(path, "allow", tables.get("allow", {}))
     refuse_unknown(path, "allow", allow, {"values", "lengths"})
     severity, disabled = _severities(path, table(path, "severity", tables.get("severity", {})))
@@ -68,6 +72,7 @@ def settings_from(tables: dict[str, Any], path: Path) -> Settings:
         severity=severity,
         disabled=disabled,
         extra_enum_values=_values(path, table(path, "allow.values", allow.get("values", {}))),
+        meter_keys=meter_keys(path, table(path, "meter_keys", tables.get("meter_keys", {}))),
         longer_strings=_lengths(path, table(path, "allow.lengths", allow.get("lengths", {}))),
     )
 
@@ -115,6 +120,37 @@ def _thresholds(path: Path, entries: dict[str, Any]) -> dict[str, Any]:
             why = f"must be a number from 0 to {LARGEST:,}, got {value!r}"
             raise SettingsMistake(path, f"thresholds.{name}", why)
     return {name: int(value) if numbers[name] == "int" else float(value) for name, value in entries.items()}
+
+
+def judging(rules_file: Path | None, keys: Path | None = None) -> Settings:
+    """Return the settings in a settings file, with the public keys in a file of keys; either file may be missing."""
+    settings = load(rules_file) if rules_file else DEFAULTS
+    return replace(settings, meter_keys={**settings.meter_keys, **keys_file(keys)}) if keys else settings
+
+
+def keys_file(path: Path) -> dict[str, str]:
+    """Return the public keys of meters in a file: a TOML file like the table `[meter_keys]`, or one key for all meters.
+
+    Raises:
+        SettingsMistake: the file cannot be read, or has another content.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""  # `toml_file.read` says what is wrong with it
+    if text and is_key(text):
+        return {"*": text}
+    entries = toml_file.read(path)
+    return meter_keys(path, table(path, "meter_keys", entries.get("meter_keys", entries)))
+
+
+def meter_keys(path: Path, entries: dict[str, Any]) -> dict[str, str]:
+    """Return the public keys of meters, by charge point or connector; `path` is for messages."""
+    for name, key in entries.items():
+        if not isinstance(key, str) or not is_key(key):
+            why = "expected a public key on an elliptic curve: PEM, or DER in hexadecimal or Base64"
+            raise SettingsMistake(path, f"meter_keys.{name}", why)
+    return dict(entries)
 
 
 def _values(path: Path, entries: dict[str, Any]) -> dict[str, frozenset[str]]:

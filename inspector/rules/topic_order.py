@@ -82,6 +82,7 @@ from inspector.rules.topics.metering.periodic_v2x import PeriodicSamples2x
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
+from inspector.rules.topics.metering.signatures import Signatures
 from inspector.rules.topics.metering.signed_v2x import SignedValues2x
 from inspector.rules.topics.monitoring.accepted import MonitorAnswers
 from inspector.rules.topics.monitoring.events import Events2x
@@ -254,6 +255,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Measurands2x,
     SampleMeanings2x,
     SignedValues2x,
+    Signatures,
     ClockAligned2x,
     DroppedSamples2x,
     PeriodicSamples2x,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.options.input_options import KINDS, input_options, opened, report
+from inspector.cli.options.input_options import KINDS, METER_KEYS, input_options, opened, report
 from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -44,6 +44,7 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="TOML file with severities, thresholds and allowances. [default: [tool.chargesentinel] in ./pyproject.toml]",
 )
+@METER_KEYS
 @click.option(
     "--with-interventions",
     is_flag=True,
@@ -60,6 +61,7 @@ def check(
     as_json: bool,
     fail_on: str,
     rules_file: Path | None,
+    keys_file: Path | None,
     with_interventions: bool,
 ) -> int:
     """Judge recordings, traces, logs or bare frames.
@@ -71,11 +73,9 @@ def check(
     from inspector.formats.reading import Reading
     from inspector.offline.check import check as judge
     from inspector.rules.finding import Severity
-    from inspector.rules.settings import DEFAULTS
-    from inspector.rules.settings_file import load, settings_file
+    from inspector.rules.settings_file import judging, settings_file
 
-    rules_file = settings_file(rules_file)
-    settings = load(rules_file) if rules_file else DEFAULTS
+    settings = judging(settings_file(rules_file), keys_file)
     version = OcppVersion(ocpp) if ocpp else None
     checked: list[reports.CheckedInput] = []
     readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inspector.cli.options import option_types
-from inspector.cli.options.input_options import KINDS, input_options, one_line, opened, report
+from inspector.cli.options.input_options import KINDS, METER_KEYS, input_options, one_line, opened, report
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
@@ -56,6 +56,7 @@ Examples:
     help="TOML file with severities, thresholds, allowances and values to hide. "
     "[default: [tool.chargesentinel] in ./pyproject.toml]",
 )
+@METER_KEYS
 @redaction_options()
 @option_types.file_mode()
 def import_recordings(
@@ -67,6 +68,7 @@ def import_recordings(
     perspective: str | None,
     timezone: str | None,
     rules_file: Path | None,
+    keys_file: Path | None,
     redact: str,
     redact_key: Path | None,
     file_mode: int,
@@ -83,12 +85,11 @@ def import_recordings(
     from inspector.formats.reading import Reading
     from inspector.offline.store_records import store, writer_arguments
     from inspector.redaction.redactor import Redactor
-    from inspector.rules.settings import DEFAULTS
-    from inspector.rules.settings_file import load, settings_file
+    from inspector.rules.settings_file import judging, settings_file
     from inspector.store.writing.writer import Writer
 
     rules_file = settings_file(rules_file)
-    settings = load(rules_file) if rules_file else DEFAULTS
+    settings = judging(rules_file, keys_file)
     version = OcppVersion(ocpp) if ocpp else None
     redaction = redaction_arguments(redact, redact_key, rules_file)
     readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]

@@ -15,6 +15,7 @@ import click
 
 from inspector.cli.companions import Companions
 from inspector.cli.options.control_options import ControlPort, control_options
+from inspector.cli.options.input_options import METER_KEYS
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
 from inspector.cli.process_setup import allow_many_files, log_to_stderr
@@ -132,6 +133,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
 )
 @control_options
 @click.option("--rules", type=FILE, help="TOML file with severities, thresholds, allowances and values to hide.")
+@METER_KEYS
 @redaction_options()
 @click.option(
     "--queue-limit",
@@ -189,8 +191,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
-    from inspector.rules.settings import DEFAULTS
-    from inspector.rules.settings_file import load, settings_file
+    from inspector.rules.settings_file import judging, settings_file
     from inspector.store.files.rotation import Rotation
     from inspector.units import size_bytes
 
@@ -246,7 +247,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         holder="chargesentinel proxy",
         listen=" ".join(f"{bracketed(host)}:{port}" for host, port in addresses),
         upstream=" ".join(map(str, routing.upstreams)),
-        settings=load(rules) if rules else DEFAULTS,
+        settings=judging(rules, options["keys_file"]),
         redaction=redaction,
         queue_limit=queue_limit,
         own_process=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from inspector.formats.reading import Reading
     from inspector.protocol.vocabulary import OcppVersion
 
+METER_KEYS = click.option(
+    "--meter-keys",
+    "keys_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Public keys of meters that sign their values: TOML with a key by charge point, or one key for all.",
+)
 KINDS = ("recording", "trace", "har", "mitmproxy", "pcap", "log", "raw")
 
 
