@@ -65,6 +65,8 @@ class RemoteControl:
             return Reply({"status": "NotImplemented"})
         if number is not None and number not in station.connectors:
             return Reply({"status": "Rejected"})
+        if payload.get("evse", {}).get("connectorId", 1) != 1:
+            return Reply({"status": "Rejected"})
         chosen = [station.connectors[number]] if number else list(station.connectors.values())
         charging = [connector for connector in chosen if connector.transaction is not None]
         if (wanted == "BootNotification" and station.registration == "Accepted") or (

@@ -75,7 +75,7 @@ class Answers21:
 
     @answers("AFRRSignal")
     def afrr(self, payload: Payload) -> Reply:
-        return Reply(self.station.dialect.rejected("NoOperationMode"))
+        return Reply(self.station.dialect.rejected("NoSignalWattCurve"))
 
     @answers("NotifyWebPaymentStarted")
     def web_payment(self, payload: Payload) -> Reply:

@@ -79,6 +79,28 @@ for (const version of ["2.0.1", "2.1"]) {
   });
 }
 
+for (const version of ["2.0.1", "2.1"]) {
+  test(`${version}: requests about what the station does not have are refused`, async (t) => {
+    const { csms } = await connected(t, version);
+    const evse = { id: 1, connectorId: 2 };
+    assert.equal(status(await csms.ask("ChangeAvailability", { operationalStatus: "Inoperative", evse })), "Rejected");
+    assert.equal(status(await csms.ask("TriggerMessage", { requestedMessage: "StatusNotification", evse })), "Rejected");
+    await csms.ask("SetChargingProfile", setting(LOW));
+    const get = (chargingLimitSource) =>
+      csms.ask("GetChargingProfiles", { requestId: 1, chargingProfile: { chargingLimitSource: [chargingLimitSource] } });
+    assert.equal(status(await get("EMS")), "NoProfiles");
+    assert.equal(status(await get("CSO")), "Accepted");
+    const daily = setting(LOW, { recurrencyKind: "Daily" });
+    assert.equal(status(await csms.ask("SetChargingProfile", daily)), "Rejected");
+    const customer = { report: false, clear: true };
+    assert.equal(status(await csms.ask("CustomerInformation", { requestId: 1, ...customer })), "Invalid");
+    assert.equal(status(await csms.ask("CustomerInformation", { requestId: 2, ...customer, idToken: TOKEN })), "Accepted");
+    assert.equal((await csms.call("NotifyCustomerInformation")).requestId, 2);
+    if (version === "2.1")
+      assert.equal(reason(await csms.ask("AFRRSignal", { timestamp: START, signal: 1 })), "NoSignalWattCurve");
+  });
+}
+
 test("2.1: B13.FR.01: a reset that should resume transactions is rejected", async (t) => {
   const { csms } = await connected(t, "2.1");
   assert.equal(status(await csms.ask("Reset", { type: "ImmediateAndResume" })), "Rejected");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,31 @@ async def test_a_message_that_is_always_in_front_replaces_the_one_before(csms: L
         assert (await csms.ask("SetDisplayMessage", {"message": message}))[2]["status"] == "Accepted"
     for number, status in ((1, "Accepted"), (2, "Unknown"), (3, "Accepted")):
         assert (await csms.ask("ClearDisplayMessage", {"id": number}))[2]["status"] == status
+    await station.power_off()
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+async def test_a_display_message_that_cannot_be_shown_is_refused(csms: ListeningCsms, version: str) -> None:
+    """O01.FR.01 to O01.FR.03, O01.FR.07, O02; messages whose time is over are gone."""
+    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))
+    await station.power_on()
+
+    async def shown(**more: Any) -> Any:
+        text = {"format": more.pop("format", "UTF8"), "content": "hello"}
+        message = {"id": 1, "priority": "NormalCycle", "message": text} | more
+        return (await csms.ask("SetDisplayMessage", {"message": message}))[2]["status"]
+
+    assert await shown(format="HTML") == "NotSupportedMessageFormat"
+    assert await shown(transactionId="none") == "UnknownTransaction"
+    if version == "2.1":
+        assert await shown(state="Discharging") == "NotSupportedState"
+        assert await shown(messageExtra=[{"format": "UTF8", "content": "hallo"}]) == "Rejected"
+    assert await shown(endDateTime="2026-01-01T00:00:00Z") == "Accepted"
+    assert (await csms.ask("GetDisplayMessages", {"requestId": 1}))[2]["status"] == "Unknown"
+    for number in range(20):
+        assert await shown(id=number) == "Accepted"
+    assert await shown(id=20) == "Rejected"
+    assert await shown(id=3) == "Accepted"
     await station.power_off()
 
 

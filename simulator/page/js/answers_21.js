@@ -40,7 +40,7 @@ Object.assign(
     GetDERControl: () => says("NotSupported"),
     SetDERControl: () => says("NotSupported"),
     ClearDERControl: () => says("NotSupported"),
-    AFRRSignal: () => refused("Rejected", "UnsupportedRequest"),
+    AFRRSignal: () => refused("Rejected", "NoSignalWattCurve"), // Q08.FR.11
     NotifyAllowedEnergyTransfer: () => refused("Rejected", "UnsupportedRequest"),
     RequestBatterySwap: () => refused("Rejected", "NoBatteryAvailable"), // S02.FR.04
     GetPeriodicEventStream: () => ({ answer: {} }),

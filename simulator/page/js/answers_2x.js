@@ -6,6 +6,7 @@ const refused = (status, reason) => ({ answer: { status, statusInfo: { reasonCod
 /** @type {Record<string, Answerer>} */
 const ANSWERS_2X = {
   ChangeAvailability(station, { evse, operationalStatus }) {
+    if ((evse?.connectorId ?? 1) !== 1) return refused("Rejected", "UnknownConnectorId");
     return changeAvailability(station, evse?.id ?? 0, operationalStatus === "Operative");
   },
   ClearCache(station) {
@@ -95,9 +96,10 @@ const ANSWERS_2X = {
     return says(cleared ? "Accepted" : "Unknown");
   },
   GetChargingProfiles(station, { requestId, evseId, chargingProfile }) {
-    const { chargingProfileId, chargingProfilePurpose, stackLevel } = chargingProfile;
+    const { chargingProfileId, chargingProfilePurpose, stackLevel, chargingLimitSource = ["CSO"] } = chargingProfile;
     const found = station.profiles.all.filter(
       (profile) =>
+        chargingLimitSource.includes("CSO") &&
         (evseId === undefined || profile.target === evseId) &&
         (chargingProfileId === undefined || chargingProfileId.includes(profile.id)) &&
         (chargingProfilePurpose === undefined || profile.purpose === chargingProfilePurpose) &&
@@ -151,15 +153,18 @@ const ANSWERS_2X = {
     });
   },
   GetLog: (station, request) => takeLogRequest(station, request),
-  CustomerInformation(station, { requestId, report }) {
+  CustomerInformation(station, { requestId, report, clear, ...customer }) {
+    const given = ["idToken", "customerIdentifier", "customerCertificate"].filter((name) => customer[name] !== undefined);
+    if (given.length !== 1) return says("Invalid"); // N09.FR.04
+    const token = clear ? customer.idToken?.idToken.toLowerCase() : undefined;
     return says("Accepted", () => {
-      if (report)
-        station.say("NotifyCustomerInformation", {
-          data: "no customer data is kept",
-          seqNo: 0,
-          generatedAt: station.clock.stamp(),
-          requestId,
-        });
+      if (token !== undefined) delete station.cache[token];
+      station.say("NotifyCustomerInformation", {
+        data: report ? "no customer data is kept" : "cleared",
+        seqNo: 0,
+        generatedAt: station.clock.stamp(),
+        requestId,
+      });
     });
   },
   ...DISPLAY_ANSWERS,
@@ -183,6 +188,7 @@ const ANSWERS_2X = {
 function trigger2x(station, { requestedMessage, evse }) {
   const connector = evse ? connectorOf(station, evse.id) : undefined;
   if (evse && !connector) return refused("Rejected", "UnknownEvse");
+  if ((evse?.connectorId ?? 1) !== 1) return refused("Rejected", "UnknownConnectorId");
   const { sequences, variables } = station;
   const asked = { asked: true };
   const targets = connector ? [connector] : station.connectors;

@@ -54,7 +54,8 @@ function displayState(connector) {
 const DISPLAY_ANSWERS = {
   SetDisplayMessage(station, { message }) {
     if (!["ASCII", "UTF8"].includes(message.message.format)) return says("NotSupportedMessageFormat");
-    const { transactionId } = message;
+    const { transactionId, state = "Idle" } = message;
+    if (!station.variables.list("DisplayMessageCtrlr.SupportedStates").includes(state)) return says("NotSupportedState");
     if (transactionId && !station.connectors.some((each) => each.transaction?.id === transactionId))
       return says("UnknownTransaction");
     return says("Accepted", () => station.display.show(message));

@@ -35,6 +35,11 @@ const PROFILE_RULES = [
       profile.chargingProfileKind === "Relative" && schedulesOf(profile).some((schedule) => schedule.startSchedule),
   },
   {
+    requirement: "K01",
+    code: "InvalidProfile",
+    broken: (profile) => (profile.chargingProfileKind === "Recurring") !== Boolean(profile.recurrencyKind),
+  },
+  {
     requirement: "K01.FR.48",
     code: "InvalidSchedule",
     broken: (profile) => periodsOf(profile).some((period) => period.phaseToUse !== undefined),

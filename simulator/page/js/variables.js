@@ -83,7 +83,8 @@ MaxChargingProfilesInstalled | SmartChargingCtrlr.Entries[ChargingProfiles] | 20
 - | DeviceDataCtrlr.BytesPerMessage[GetVariables] | 65000 | integer | R |
 - | DeviceDataCtrlr.BytesPerMessage[SetVariables] | 65000 | integer | R |
 - | DeviceDataCtrlr.BytesPerMessage[GetReport] | 65000 | integer | R |
-- | DisplayMessageCtrlr.NumberOfDisplayMessages | 0 | integer | R |
+- | DisplayMessageCtrlr.DisplayMessages | 0 | integer | R |
+- | DisplayMessageCtrlr.SupportedStates | Charging,Faulted,Idle,Unavailable | list | R |
 - | DisplayMessageCtrlr.SupportedFormats | ASCII,UTF8 | list | R |
 - | DisplayMessageCtrlr.SupportedPriorities | AlwaysFront,InFront,NormalCycle | list | R |
 - | ReservationCtrlr.Enabled | true | boolean | R |
