@@ -94,6 +94,7 @@ from inspector.rules.topics.monitoring.periodic import PeriodicMonitors
 from inspector.rules.topics.monitoring.raised import RaisedEvents
 from inspector.rules.topics.monitoring.refused import RefusedMonitors
 from inspector.rules.topics.monitoring.reported import MonitorReports
+from inspector.rules.topics.monitoring.severities import EventSeverities
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.monitoring.unraised import UnraisedEvents
 from inspector.rules.topics.provisioning.advice_v2x import ProvisioningAdvice
@@ -147,6 +148,7 @@ from inspector.rules.topics.smart_charging.contents_v2x import ProfileContents
 from inspector.rules.topics.smart_charging.dynamic_v21 import DynamicProfiles21
 from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
 from inspector.rules.topics.smart_charging.external import ExternalLimits
+from inspector.rules.topics.smart_charging.external_setpoint_v21 import ExternalSetpoints21
 from inspector.rules.topics.smart_charging.metered_v2x import MeteredLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
 from inspector.rules.topics.smart_charging.overruled_v2x import OverruledProfiles
@@ -287,6 +289,7 @@ TOPICS: tuple[type[Topic], ...] = (
     UnusableProfiles2x,
     RunningProfiles21,
     Setpoints21,
+    ExternalSetpoints21,
     ExternalLimits,
     DynamicProfiles21,
     CompositeSchedules,
@@ -368,6 +371,7 @@ TOPICS: tuple[type[Topic], ...] = (
     MonitorReports,
     MonitorAnswers,
     InstalledMonitors,
+    EventSeverities,
     PeriodicMonitors,
     RefusedMonitors,
     UnraisedEvents,

@@ -12,11 +12,13 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.battery_slots_v21 import TOKEN, BatterySlots21, charged, set_variable, swapped
 from inspector.rules.topics.example_frames import BOOT_2X, NOW, script, status_2x, transaction_event
 
 _ENDED = {"chargingState": "Idle", "stoppedReason": "EVDisconnected"}
+_RESTARTS = frozenset({"ImmediateReset", "Reboot", "PowerLoss"})
 _SOC = "SoC"
 _RESET = transaction_event("Ended", "ResetCommand", 1, {"stoppedReason": "ImmediateReset"})
 _BOOT = BOOT_2X.partition("\n")[2]
@@ -49,10 +51,12 @@ class BatteryCharging21(Topic):
 
     def setup(self) -> None:
         self._out_ns: Known[int, int] = Known()  # when (monotonic) a battery was taken out of each slot
+        self._ends: Known[int, tuple[Frame, Fault]] = Known()  # ends that are wrong if the battery was taken out
         self._heard_ns: Known[int, int] = Known()  # when (monotonic) each slot had its latest event
         self._states: Known[str, str] = Known()  # the latest charging state, by transaction
         self._slots = self.station.topic(BatterySlots21)
         self._transactions = self.station.topic(Transactions2x)
+        self._model = self.station.topic(DeviceModel)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -86,7 +90,7 @@ class BatteryCharging21(Topic):
         given = (string(event.token or {}, "idToken"), string(event.token or {}, "type"))
         own = self._configuration.variable("BatterySwapCtrlr", "IdToken")
         expected = [(own, "Central")] if own else [("", "NoAuthorization")]
-        if own is None and given[1] == "Central":
+        if own is None and given[1] == "Central" and not self._model.lacks("BatterySwapCtrlr", "IdToken"):
             return None
         if given in expected:
             return None
@@ -97,7 +101,7 @@ class BatteryCharging21(Topic):
 
     @rule(
         "battery.transaction-end",
-        call("TransactionEvent"),
+        call("TransactionEvent", "BatterySwap"),
         title="The transaction of a battery that was taken out does not end as it must",
         severity=Severity.WARNING,
         spec="OCPP 2.1 S04.FR.07",
@@ -106,23 +110,42 @@ class BatteryCharging21(Topic):
         good=script(charged(), swapped(), swapped("BatteryOut"), _ends()),
         versions=V21,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: not topic._out_ns,
+        dormant=lambda topic: not (topic._out_ns or topic._slots.inside),
     )
     def end(self, frame: Frame) -> Faults:
+        if frame.action == "BatterySwap":
+            return self._ended_before(frame)
         event = self._transactions.event
-        if event is None or event.kind != "Ended" or event.repeated:
+        if event is None or event.kind != "Ended" or event.repeated or event.transaction.evse is None:
             return None
-        out_ns = self._out_ns.get(event.transaction.evse if event.transaction.evse is not None else -1)
-        if out_ns is None or frame.mono_ns - out_ns > self.settings.effect_timeout_s * 1e9:
-            return None
-        if event.trigger not in (None, "EVCommunicationLost"):
-            text = f"the trigger is {event.trigger[:30]}; expected EVCommunicationLost"
-            return Fault(text, "/3/triggerReason", key="trigger")
+        trigger, slot = event.trigger, event.transaction.evse
+        fault = None
+        if trigger not in (None, "EVCommunicationLost"):
+            text = f"the trigger is {str(trigger)[:30]}; expected EVCommunicationLost"
+            fault = Fault(text, "/3/triggerReason", key="trigger")
         for name, expected in _ENDED.items():
             value = string(event.info, name)
-            if value != expected:
-                return Fault(f"{name} is {str(value)[:30]}; expected {expected}", "/3/transactionInfo", key=name)
+            if fault is None and value != expected:
+                fault = Fault(f"{name} is {str(value)[:30]}; expected {expected}", "/3/transactionInfo", key=name)
+        out_ns = self._out_ns.get(slot)
+        if out_ns is not None and frame.mono_ns - out_ns <= self.settings.effect_timeout_s * 1e9:
+            return fault
+        self._ends.pop(slot, None)
+        if fault is not None and slot in self._slots.inside and string(event.info, "stoppedReason") not in _RESTARTS:
+            self._ends.note(slot, (frame, fault))
         return None
+
+    def _ended_before(self, frame: Frame) -> Faults:
+        """Return what is wrong with an end that was reported before its battery was taken out."""
+        if frame.payload.get("eventType") != "BatteryOut":
+            return None
+        faults = []
+        for battery in elements(frame.payload, "batteryData"):
+            ended, fault = self._ends.pop(integer(battery, "evseId") or 0, (None, None))
+            late = self.settings.effect_timeout_s * 1e9
+            if ended is not None and fault is not None and frame.mono_ns - ended.mono_ns <= late:
+                faults.append(fault._replace(frame=ended))
+        return faults
 
     @rule(
         "battery.soc-missing",

@@ -45,6 +45,6 @@ class BatteryStock21(Topic):
         slots = self._evses.connectors.values()
         if not slots or set(slots) != {"Available"} or self._evidence.seen_since is None:
             return None
-        return Fault(
-            f"each of the {len(slots)} slots is Available, so no battery is there", "/2/status" if asked else "/3"
-        )
+        text = f"each of the {len(slots)} slots is Available, so no battery is there"
+        # A battery that is put in may be all that a driver wants.
+        return Fault(text, "/2/status" if asked else "/3", severity=None if asked else Severity.INFO)

@@ -45,6 +45,7 @@ class _Report:
 
     asked: Frame
     wanted: dict[int, Payload]
+    gone: dict[int, str]  # messages that must not come, and why
     told: dict[int, Payload] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ class KeptMessages(Topic):
 
     def setup(self) -> None:
         self.kept: Known[int, Payload] = Known()
+        self._gone: Known[int, str] = Known()  # messages that were cleared or replaced
         self._reports: Known[int, _Report] = Known()
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
@@ -106,7 +108,7 @@ class KeptMessages(Topic):
             return
         lasting = self.lasting(frame)
         wanted = {own: one for own, one in lasting.items() if _matches(frame.request, own, one, sure=True)}
-        self._reports.note(number, _Report(frame.call, wanted))
+        self._reports.note(number, _Report(frame.call, wanted, dict(self._gone)))
         self.station.refresh_listeners()
         if len(self._reports) > _REPORTS_LIMIT:
             del self._reports[next(iter(self._reports))]
@@ -178,6 +180,43 @@ class KeptMessages(Topic):
         return None
 
     @rule(
+        "display.still-there",
+        call("NotifyDisplayMessages"),
+        title="A display message is reported that was cleared or replaced, or whose end has come",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O01.FR.07, O01.FR.16, O02.FR.02, O02.FR.07, O02.FR.18, O03.FR.06, O04.FR.02, O04.FR.07, "
+        "O05.FR.01",
+        remedy="Remove a message when it is cleared, when another AlwaysFront message replaces it, and at its end.",
+        bad=script(shown(), csms("ClearDisplayMessage", {"id": 1}), _get(), _listed(message())),
+        good=script(shown(), csms("ClearDisplayMessage", {"id": 1}), shown(), _get(), _listed(message())),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._reports,
+    )
+    def still_there(self, frame: Frame) -> Faults:
+        report = self._report(frame)
+        for index, number, one in self._parts(frame) if report is not None else ():
+            if report is None or "endDateTime" in one or "transactionId" in one:
+                continue  # the rule display.outlived judges it
+            why = report.gone.get(number)
+            known = self.kept.get(number)
+            if why is None and known is not None:
+                why = self._over(known, report.asked)
+            if why is not None:
+                return Fault(f"message {number} {why}", f"/3/messageInfo/{index}", key=str(number))
+        return None
+
+    def _over(self, one: Payload, asked: Frame) -> str | None:
+        """Return why an accepted message must be gone when a report of it is requested; None if it need not be."""
+        end = seconds(string(one, "endDateTime"))
+        if end is not None and self._evidence.timed and end + self.settings.clock_skew_s < asked.ts_ns / 1e9:
+            return f"ended at {one['endDateTime'][:30]}"
+        known = self._transactions.by_id.get(string(one, "transactionId") or "")
+        if known is not None and known.ended_ns is not None and known.ended_ns < asked.mono_ns:
+            return f"is for {known}, which has ended"
+        return None
+
+    @rule(
         "display.report-differs",
         call("NotifyDisplayMessages"),
         title="A display message is reported with another text or priority than was accepted last",
@@ -235,10 +274,10 @@ class KeptMessages(Topic):
     @rule(
         "display.replace-refused",
         result("SetDisplayMessage"),
-        title="A display message with the id of an accepted one is rejected",
+        title="A display message that has to replace an accepted one is rejected",
         severity=Severity.WARNING,
-        spec="OCPP 2.x O06.FR.01",
-        remedy="Replace the message with this id and answer Accepted.",
+        spec="OCPP 2.x O06.FR.01, O01.FR.16, O02.FR.18",
+        remedy="Replace the message with this id, or the AlwaysFront message before it, and answer Accepted.",
         bad=script(shown(), shown("Rejected")),
         good=script(shown(), shown("Rejected", id=2)),
         versions=V2X,
@@ -246,9 +285,19 @@ class KeptMessages(Topic):
         dormant=lambda topic: not topic.kept,
     )
     def refused(self, frame: Frame) -> Faults:
-        number = integer(member(frame.request, "message"), "id")
-        if frame.payload.get("status") != "Rejected" or number not in self.lasting(frame):
+        info = member(frame.request, "message")
+        number = integer(info, "id")
+        if frame.payload.get("status") != "Rejected":
             return None
+        lasting = self.lasting(frame)
+        if number not in lasting:
+            if info.get("priority") != _FRONT or "transactionId" in info:
+                return None
+            fronts = [own for own, one in lasting.items() if one.get("priority") == _FRONT]
+            if not fronts or lasting[fronts[0]].get("display") != info.get("display"):
+                return None
+            text = f"Rejected, but it has to replace message {fronts[0]}, which is {_FRONT} too"
+            return Fault(text, "/2/status", key=str(number))
         return Fault(f"Rejected, but message {number} is there to be replaced", "/2/status", key=str(number))
 
     @track(result("SetDisplayMessage"))
@@ -259,7 +308,10 @@ class KeptMessages(Topic):
             return
         if info.get("priority") == _FRONT:
             for own in [own for own, one in self.kept.items() if one.get("priority") == _FRONT]:
+                if own != number and self.kept[own].get("display") == info.get("display"):
+                    self._gone.note(own, f"was replaced by message {number}")
                 del self.kept[own]
+        self._gone.pop(number, None)
         self.kept.note(number, info)
         self.station.refresh_listeners()
 
@@ -268,15 +320,18 @@ class KeptMessages(Topic):
         number = integer(frame.request, "id")
         if number is not None and frame.payload.get("status") in ("Accepted", "Unknown"):
             self.kept.pop(number, None)
+            self._gone.note(number, "was cleared")
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self.kept.clear()  # messages may have been cleared unseen
+            self._gone.clear()
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self.kept.clear()
+        self._gone.clear()
         self._reports.clear()
 
 

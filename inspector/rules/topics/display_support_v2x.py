@@ -7,16 +7,17 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.topics.authorization_v2x import LANGUAGE_TAG
 from inspector.rules.topics.display_kept_v2x import KeptMessages, shown
-from inspector.rules.topics.example_frames import NOW, cp, script
+from inspector.rules.topics.example_frames import NOW, cp, entry_2x, inventory_2x, script
 
 _CONTROLLER = "DisplayMessageCtrlr"
 _SUPPORTED = {"priority": "SupportedPriorities", "state": "SupportedStates", "format": "SupportedFormats"}
 """The variable that lists the values of each member that a station supports."""
+_REFUSALS = {"priority": "NotSupportedPriority", "state": "NotSupportedState", "format": "NotSupportedMessageFormat"}
 
 
 _GREETING = {"format": "UTF8", "content": "Hello"}
@@ -30,6 +31,9 @@ def _reported(name: str, value: str = "", **limits: Any) -> str:
         "variableCharacteristics": {"dataType": "MemberList", "supportsMonitoring": False, **limits},
     }
     return cp("NotifyReport", {"requestId": 1, "generatedAt": NOW, "seqNo": 0, "reportData": [entry]})
+
+
+_SHOWS = inventory_2x(entry_2x({"name": "Display", "instance": "1"}, "Present", "true"))
 
 
 class DisplaySupport(Topic):
@@ -48,7 +52,7 @@ class DisplaySupport(Topic):
     @rule(
         "display.not-supported",
         result("SetDisplayMessage"),
-        title="A display message that the station does not support is accepted",
+        title="The answer to a display message contradicts what the station supports",
         severity=Severity.WARNING,
         spec="OCPP 2.x O01.FR.01 to O01.FR.03, O02.FR.03 to O02.FR.05; OCPP 2.1 O01.FR.18, O01.FR.19",
         remedy="Answer NotSupportedPriority, NotSupportedState, NotSupportedMessageFormat or LanguageNotSupported.",
@@ -58,26 +62,88 @@ class DisplaySupport(Topic):
         side=Side.CHARGE_POINT,
     )
     def not_supported(self, frame: Frame) -> Faults:
-        if frame.payload.get("status") != "Accepted":
-            return None
-        info = member(frame.request, "message")
+        info, status = member(frame.request, "message"), string(frame.payload, "status")
         texts = [member(info, "message"), *elements(info, "messageExtra")]
         given = [("priority", string(info, "priority")), ("state", string(info, "state"))]
         given += [("format", string(text, "format")) for text in texts]
         for name, value in given:
             told = self._configuration.variable(_CONTROLLER, _SUPPORTED[name]) if value is not None else None
             listed = [one.strip() for one in (told or "").split(",")]
-            if told and value not in listed:
-                return Fault(f"{name} is {value}; {_SUPPORTED[name]} is {told[:60]}", "/2/status", key=name)
-        default = self._model.get(_CONTROLLER, "Language")
-        if "messageExtra" in info and self._model.whole and (default is None or not default.listed):
-            return Fault("messageExtra is accepted, but the station has no variable Language", "/2/status", key="extra")
+            if (
+                told
+                and value not in listed
+                and (status == "Accepted" or (status == "Rejected" and not self._full(frame)))
+            ):
+                text = f"{status}, but {name} is {value}; {_SUPPORTED[name]} is {told[:60]}"
+                return Fault(text, "/2/status", key=name)
+        for name, refusal in _REFUSALS.items():
+            supported = self._configuration.variable(_CONTROLLER, _SUPPORTED[name])
+            values = {value for own, value in given if own == name and value is not None}
+            if not supported or status != refusal or not values:
+                continue
+            if values <= {one.strip() for one in supported.split(",")}:
+                return Fault(f"{status}, but {_SUPPORTED[name]} is {supported[:60]}", "/2/status", key=f"no {name}")
+        if status not in ("Accepted", "Rejected") or (status == "Rejected" and self._full(frame)):
+            return None
+        if "messageExtra" in info and self._model.lacks(_CONTROLLER, "Language"):
+            text = "messageExtra is accepted, but the station has no variable Language"
+            return Fault(text, "/2/status", key="extra") if status == "Accepted" else None
         for text in texts if self._languages else ():
             language = string(text, "language")
             if language is not None and language.lower() not in self._languages:
                 known = ", ".join(sorted(self._languages))
-                return Fault(f"language is {language[:8]}; supported are {known[:60]}", "/2/status", key="language")
+                return Fault(
+                    f"{status}, but language is {language[:8]}; supported are {known[:60]}", "/2/status", key="language"
+                )
         return None
+
+    def _full(self, frame: Frame) -> bool:
+        """Whether the station may have no room for another message."""
+        return self._most is not None and len(self._kept.kept) >= self._most
+
+    @rule(
+        "display.unknown-display",
+        result("SetDisplayMessage"),
+        title="A display message is accepted for a display that the station does not have",
+        severity=Severity.INFO,
+        spec="OCPP 2.1 O01.FR.22",
+        remedy="Answer Rejected where the component in display is not one of the station's displays.",
+        bad=script(_SHOWS, shown(display={"name": "Display", "instance": "2"})),
+        good=script(_SHOWS, shown(display={"name": "Display", "instance": "1"})),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_display(self, frame: Frame) -> Faults:
+        display = member(member(frame.request, "message"), "display")
+        name = string(display, "name")
+        if name is None or frame.payload.get("status") != "Accepted" or not self._model.whole:
+            return None
+        instance = (string(display, "instance") or "").lower()
+        if any(known.listed and one.component_instance == instance for one, known in self._model.instances(name)):
+            return None
+        return Fault(f"the inventory has no {name[:50]} {instance[:50]}".rstrip(), "/2/status", key=instance[:50])
+
+    @rule(
+        "display.not-reported",
+        call("NotifyReport"),
+        title="A station that shows messages reports no display",
+        severity=Severity.INFO,
+        spec="OCPP 2.1 O01.FR.21",
+        remedy="Report a component Display for every display in the base report.",
+        bad=script(inventory_2x(entry_2x(_CONTROLLER, "Available", "true"))),
+        good=script(
+            inventory_2x(entry_2x(_CONTROLLER, "Available", "true"), entry_2x({"name": "Display"}, "Present", "true"))
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def display_not_reported(self, frame: Frame) -> Faults:
+        if frame.payload.get("tbc") is True or not self._model.whole or "display" in self._model.components:
+            return None
+        known = self._model.get(_CONTROLLER, "Available")
+        if known is None or not known.listed or (known.value or "").lower() != "true":
+            return None
+        return Fault(f"{_CONTROLLER}.Available is true, but there is no component Display", "/3/reportData")
 
     @rule(
         "display.language",
@@ -123,11 +189,11 @@ class DisplaySupport(Topic):
     @track(call("NotifyReport"))
     def reported(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "reportData"):
-            if member(entry, "component").get("name") != _CONTROLLER:
+            if (string(member(entry, "component"), "name") or "").lower() != _CONTROLLER.lower():
                 continue
-            name, told = member(entry, "variable").get("name"), member(entry, "variableCharacteristics")
-            if name == "Language" and type(told.get("valuesList")) is str:
+            name, told = string(member(entry, "variable"), "name") or "", member(entry, "variableCharacteristics")
+            if name.lower() == "language" and type(told.get("valuesList")) is str:
                 values = (one.strip().lower() for one in told["valuesList"].split(","))
                 self._languages = frozenset(one for one in values if one)
-            elif name == "DisplayMessages" and type(told.get("maxLimit")) in (int, float):
+            elif name.lower() == "displaymessages" and type(told.get("maxLimit")) in (int, float):
                 self._most = told["maxLimit"]

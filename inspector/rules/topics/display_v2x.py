@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import integer, member, string
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
@@ -24,12 +24,14 @@ class DisplayMessages(Topic):
     def setup(self) -> None:
         self._kept: Known[int, None] = Known()  # ids of accepted messages that stay until they are cleared
         self._cleared: Known[int, None] = Known()
+        self._reports: Known[int, set[int]] = Known()  # reports of all messages: the ids that have come, by requestId
+        self._all: set[int] | None = None  # the ids in the last report of all messages, if none was set since
         self._empty = False  # whether the station has said that it has no message at all, and has got none since
 
     @rule(
         "display.unknown-transaction",
         result("SetDisplayMessage"),
-        title="A display message is accepted for a transaction that does not exist",
+        title="The answer to a display message contradicts whether its transaction is active",
         severity=Severity.WARNING,
         spec="OCPP 2.x O02.FR.01",
         remedy="Answer UnknownTransaction where no such transaction is active.",
@@ -40,7 +42,16 @@ class DisplayMessages(Topic):
     )
     def unknown_transaction(self, frame: Frame) -> Faults:
         name = string(member(frame.request, "message"), "transactionId")
-        if frame.payload.get("status") != "Accepted" or name is None or ongoing(self, name) is not False:
+        status, runs = string(frame.payload, "status"), ongoing(self, name) if name is not None else None
+        if name is None or runs is None:
+            return None
+        if runs:
+            text = f"UnknownTransaction, but transaction {name[:36]!r} is active"
+            return Fault(text, "/2/status", key=name[:36]) if status == "UnknownTransaction" else None
+        if status == "Rejected":
+            text = f"Rejected; expected UnknownTransaction, as transaction {name[:36]!r} is not active"
+            return Fault(text, "/2/status", key=name[:36])
+        if status != "Accepted":
             return None
         return Fault(
             f"a message is accepted for transaction {name[:36]!r}, which is not active", "/2/status", key=name[:36]
@@ -69,7 +80,7 @@ class DisplayMessages(Topic):
         result("ClearDisplayMessage"),
         title="The answer to ClearDisplayMessage contradicts which messages there are",
         severity=Severity.WARNING,
-        spec="OCPP 2.x O05.FR.01, O05.FR.02",
+        spec="OCPP 2.x O05.FR.01, O05.FR.02, O01.FR.10, O02.FR.10",
         remedy="Remove the message with the requested id and answer Accepted; answer Unknown where there is none.",
         bad=script(_shown(), csms("ClearDisplayMessage", {"id": 1}, {"status": "Unknown"})),
         good=script(_shown(), csms("ClearDisplayMessage", {"id": 1})),
@@ -84,6 +95,9 @@ class DisplayMessages(Topic):
             self._empty = False
             text = f"message {number} is cleared, although GetDisplayMessages has just found none"
             return Fault(text, "/2/status", key=str(number))
+        if frame.payload.get("status") == "Accepted" and self._all is not None and number not in self._all:
+            text = f"message {number} is cleared, although the last report of all messages does not have it"
+            return Fault(text, "/2/status", key=str(number))
         if frame.payload.get("status") != "Unknown" or number not in self._kept:
             return None
         return Fault(f"message {number} is called unknown, though it was accepted", "/2/status", key=str(number))
@@ -92,10 +106,29 @@ class DisplayMessages(Topic):
     def listed(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Unknown" and frame.request.keys() <= {"requestId"}:
             self._empty = True
+        number = integer(frame.request, "requestId")
+        if number is not None and frame.payload.get("status") == "Accepted" and frame.request.keys() <= {"requestId"}:
+            self._reports.note(number, set())
+
+    @track(call("NotifyDisplayMessages"))
+    def reported(self, frame: Frame) -> None:
+        number = integer(frame.payload, "requestId")
+        told = self._reports.get(number) if number is not None else None
+        for one in elements(frame.payload, "messageInfo"):
+            own = integer(one, "id")
+            if own is None:
+                continue
+            if told is not None:
+                told.add(own)
+            if not {"endDateTime", "transactionId"} & one.keys():
+                self._kept.note(own, None)
+        if told is not None and number is not None and frame.payload.get("tbc") is not True:
+            self._all = self._reports.pop(number)
 
     @track(call("SetDisplayMessage"))
     def setting(self, frame: Frame) -> None:
-        self._empty = False
+        self._empty, self._all = False, None
+        self._reports.clear()
 
     @track(result("SetDisplayMessage", "ClearDisplayMessage"))
     def answered(self, frame: Frame) -> None:
@@ -107,12 +140,13 @@ class DisplayMessages(Topic):
         self._cleared.pop(number, None)
         if frame.action == "ClearDisplayMessage":
             self._cleared.note(number, None)
+        if frame.action == "SetDisplayMessage" and message.get("priority") == "AlwaysFront":
+            self._kept.clear()  # it may have taken the place of another one
         lasts = frame.action == "SetDisplayMessage" and not {"endDateTime", "transactionId"} & message.keys()
         if lasts and frame.payload.get("status") == "Accepted":
             self._kept.note(number, None)
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._kept.clear()  # whether messages have outlived a restart, the next report says
         self._cleared.clear()
-        self._empty = False
+        self._empty, self._all = False, None

@@ -201,6 +201,36 @@ class DerReports21(Topic):
             return None
         return Fault(f"control {number[:36]!r} starts, but it was superseded", "/3/controlId", key=number[:36])
 
+    @rule(
+        "der.default-runs",
+        call("NotifyDERStartStop"),
+        title="A default DER control starts or stops although a scheduled one decides otherwise",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 R04.FR.04, R04.FR.11",
+        remedy="Execute the default control only while no scheduled control of its type is active, and then always.",
+        bad=script(control("c0"), scheduled("c1", NOW), started("c1"), started("c0")),
+        good=script(control("c0"), scheduled("c1", NOW), started("c1"), started("c1", False), started("c0")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def default_runs(self, frame: Frame) -> Faults:
+        one, begun = self._known.controls.get(string(frame.payload, "controlId") or ""), frame.payload.get("started")
+        if one is None or not one.default or type(begun) is not bool:
+            return None
+        others = [other for other in self._known.controls.values() if not other.default and other.kind == one.kind]
+        now, skew = frame.ts_ns / 1e9, self.settings.clock_skew_s
+        active = [other for other in others if other.number in self._started and other.active(now + skew)]
+        if begun and active and self._evidence.timed:
+            text = f"the default control {one.number[:36]!r} starts, but {active[0].number[:36]!r} is active"
+            return Fault(text, "/3/controlId", key=one.number[:36])
+        due = any(other.begins <= now + skew and other.ends >= now - skew for other in others)
+        if begun or due or one.number in self._superseded or self._known.alike(one):
+            return None
+        if self._evidence.seen_since is not None and self._evidence.timed:
+            text = f"the default control {one.number[:36]!r} stops, but no scheduled control is active"
+            return Fault(text, "/3/controlId", key=one.number[:36])
+        return None
+
     @track(call("NotifyDERStartStop"))
     def notified(self, frame: Frame) -> None:
         number, begun = string(frame.payload, "controlId"), frame.payload.get("started")

@@ -152,4 +152,4 @@ class Events2x(Topic):
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
-        self._next = None
+        self._next = 0 if session.from_start and self._latest is None else None

@@ -128,6 +128,8 @@ class InstalledMonitors(Topic):
                 origin = string(one, "eventNotificationType")
                 if origin is not None:
                     self.origins.note(own, (item, origin))
+                if origin is None and known is not None and known.item == item and known.kind == kind:
+                    origin = known.origin  # 2.0.1 does not report it
                 streamed = known is not None and known.streamed
                 severity, value = integer(one, "severity"), number(one, "value")
                 at = frame.ts_ns / 1e9

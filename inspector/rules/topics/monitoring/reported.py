@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, integer
+from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
-from inspector.rules.topics.monitoring.installed import CUSTOM, POWER, InstalledMonitors, Monitor
+from inspector.rules.topics.monitoring.installed import CUSTOM, POWER, PRECONFIGURED, InstalledMonitors, Monitor
 from inspector.rules.topics.monitoring.monitors import monitored
 from inspector.rules.topics.provisioning.reports_v2x import WANTED_LIMIT, covers, kinds_of
 from inspector.rules.topics.provisioning.variables_v2x import Item, item_of
@@ -20,6 +20,9 @@ _REPORTS_LIMIT = 20
 
 def _asked(status: str = "Accepted", **criteria: object) -> str:
     return csms("GetMonitoringReport", {"requestId": 7, **criteria}, {"status": status})
+
+
+_BASE = csms("SetMonitoringBase", {"monitoringBase": "HardWiredOnly"})
 
 
 def _report(*severities: int, new: bool = False) -> str:
@@ -50,6 +53,10 @@ class MonitorReports(Topic):
 
     def setup(self) -> None:
         self._reports: Known[int, _Report] = Known()
+        self._clearing: Known[int, Monitor] = Known()  # monitors that the CSMS has asked to clear
+        self._cleared: Known[int, Monitor] = Known()
+        self._removable: dict[int, Monitor] = {}  # custom monitors at the latest SetMonitoringBase
+        self._removed: dict[int, Monitor] = {}  # those that an accepted base has removed
         self._installed = self.station.topic(InstalledMonitors)
 
     @rule(
@@ -117,6 +124,84 @@ class MonitorReports(Topic):
         if integer(frame.payload, "requestId") in self._reports:
             return None  # what is missing is reported then
         return Fault("the report has no monitors; expected the answer EmptyResultSet", "/3")
+
+    @rule(
+        "monitor.removed-reported",
+        call("NotifyMonitoringReport"),
+        title="A monitor is reported that was cleared, or that the accepted monitoring base has removed",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N03.FR.04, N03.FR.05, N06.FR.01",
+        remedy="Remove monitors that were cleared, and custom monitors at FactoryDefault; at HardWiredOnly disable "
+        "preconfigured ones too.",
+        bad={
+            "2.0.1": script(monitored(), _BASE, _asked(), _report(5)),
+            "2.1": script(monitored(), _BASE, _asked(), _report(5, new=True)),
+        },
+        good={
+            "2.0.1": script(monitored(), _BASE, monitored(), _asked(), _report(5)),
+            "2.1": script(monitored(), _BASE, monitored(), _asked(), _report(5, new=True)),
+        },
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: topic._installed.base is None and not topic._cleared,
+    )
+    def base_kept(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "monitor") if self._cleared else ()):
+            for one in elements(entry, "variableMonitoring"):
+                number = integer(one, "id")
+                gone_one = self._cleared.get(number) if number is not None else None
+                if gone_one is not None and (gone_one.item, gone_one.kind) == (item_of(entry), one.get("type")):
+                    return Fault(f"monitor {number} was cleared", f"/3/monitor/{index}", key=f"{number} cleared")
+        if self._installed.base is None or self._installed.custom:
+            return None
+        base = self._installed.base[0]
+        gone = {"FactoryDefault": (CUSTOM,), "HardWiredOnly": (CUSTOM, PRECONFIGURED)}.get(base, ())
+        for index, entry in enumerate(elements(frame.payload, "monitor") if gone else ()):
+            item = item_of(entry)
+            for one in elements(entry, "variableMonitoring"):
+                origin, number = string(one, "eventNotificationType"), integer(one, "id")
+                removed = self._removed.get(number) if number is not None else None
+                own = removed is not None and removed.item == item and removed.kind == one.get("type")
+                if origin in gone or (origin is None and own):
+                    text = f"monitor {number} is still there, although {base} was accepted"
+                    return Fault(text, f"/3/monitor/{index}", key=str(number))
+        return None
+
+    @track(call("ClearVariableMonitoring"))
+    def clearing(self, frame: Frame) -> None:
+        given = frame.payload.get("id")
+        for number in given if type(given) is list else ():
+            known = self._installed.monitors.get(number) if type(number) is int else None
+            if known is not None:
+                self._clearing.note(number, known)
+
+    @track(result("ClearVariableMonitoring"))
+    def cleared(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "clearMonitoringResult"):
+            number = integer(entry, "id")
+            known = self._clearing.pop(number, None) if number is not None else None
+            if number is not None and known is not None and entry.get("status") == "Accepted":
+                self._cleared.note(number, known)
+        self.station.refresh_listeners()
+
+    @track(result("SetVariableMonitoring"))
+    def set_again(self, frame: Frame) -> None:
+        self._cleared.clear()  # a new monitor may have the id of a cleared one
+        self.station.refresh_listeners()
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._cleared.clear()  # ids may have changed
+        self.station.refresh_listeners()
+
+    @track(call("SetMonitoringBase"))
+    def base_asked(self, frame: Frame) -> None:
+        known = self._installed.monitors.items()
+        self._removable = {number: one for number, one in known if one.origin == CUSTOM}
+
+    @track(result("SetMonitoringBase"))
+    def base_answered(self, frame: Frame) -> None:
+        self._removed = self._removable if frame.payload.get("status") == "Accepted" else {}
 
     @rule(
         "monitor.report-missing",

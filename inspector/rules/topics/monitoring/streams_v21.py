@@ -7,7 +7,7 @@ from typing import NamedTuple
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Known, Promise, found
+from inspector.rules.kit import IDS_LIMIT, Known, Promise, found
 from inspector.rules.rule import V21, Faults, Listen, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import ACCEPTED, NOW, Payload, cp, csms, script
 from inspector.rules.topics.monitoring.monitors import monitored
@@ -30,10 +30,13 @@ def _streamed(count: int = 1, begins: float = 0.0) -> str:
     return f'> [6,"#","NotifyPeriodicEventStream",{{{body}}}]\n'
 
 
-def _promised(topic: Streams21, frame: Frame) -> int | None:
-    """Return the id of a monitor for which a stream must be opened after this answer; None if there is none."""
-    wanted = topic.wanted(frame)
-    return next(iter(wanted), None)
+def _promised(topic: Streams21, frame: Frame) -> str | None:
+    """Return the ids of the monitors for which a stream must be opened after this answer; None if there are none."""
+    wanted = {number for number in topic.wanted(frame) if number not in topic.opened_early}
+    name = ", ".join(map(str, sorted(wanted)))
+    if wanted:
+        topic.unopened.note(name, wanted)
+    return name or None
 
 
 class Stream(NamedTuple):
@@ -51,8 +54,20 @@ class Streams21(Topic):
     versions = V21
 
     def setup(self) -> None:
+        self.unopened: Known[str, set[int]] = Known()
+        self.opened_early: set[int] = set()
         self._streams: Known[int, Stream] = Known()
         self._wanted: Known[int, Payload] = Known()  # the requested parameters of a stream, by the id of its monitor
+
+    def opened_now(self, frame: Frame) -> list[str]:
+        """Note that a stream is opened; return the keys of the answers all of whose streams are open."""
+        number = integer(member(frame.payload, "constantStreamData"), "variableMonitoringId")
+        for left in self.unopened.values():
+            left.discard(number or 0)
+        done = [name for name, left in self.unopened.items() if not left]
+        for name in done:
+            del self.unopened[name]
+        return done
 
     def wanted(self, frame: Frame) -> dict[int, Payload]:
         """Return the parameters of the streams that must be opened after an answer to SetVariableMonitoring.
@@ -68,16 +83,27 @@ class Streams21(Topic):
                 streams[number] = params
         return streams
 
+    @track(call("SetVariableMonitoring"))
+    def monitors_asked(self, frame: Frame) -> None:
+        self.opened_early.clear()
+
+    @track(call("OpenPeriodicEventStream"))
+    def opened_before_answer(self, frame: Frame) -> None:
+        number = integer(member(frame.payload, "constantStreamData"), "variableMonitoringId")
+        if number is not None and len(self.opened_early) < IDS_LIMIT:
+            self.opened_early.add(number)
+
     not_opened = Promise(
         "stream.not-opened",
         "SetVariableMonitoring",
         promised=_promised,
         kept_by=call("OpenPeriodicEventStream"),
-        keeps=lambda topic, frame: integer(member(frame.payload, "constantStreamData"), "variableMonitoringId"),
-        text="no OpenPeriodicEventStream for monitor {key} came within {wait}",
+        keeps=lambda topic, frame: topic.opened_now(frame),
+        early=False,
+        text="OpenPeriodicEventStream did not come for each of the monitors {key} within {wait}",
         title="No event stream is opened for an accepted monitor that needs one",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 N11.FR.02",
+        spec="OCPP 2.1 N11.FR.01, N11.FR.02",
         remedy="Send OpenPeriodicEventStream with the id of the monitor after accepting it.",
         bad=script(_ASKED, "+ 5m"),
         good=script(_ASKED, _opened(), "+ 5m"),
@@ -179,7 +205,7 @@ class Streams21(Topic):
         text="the monitor of event stream {key} is gone, but no ClosePeriodicEventStream came within {wait}",
         title="An event stream stays open although its monitor was cleared or replaced",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 N13.FR.05, N13.FR.06",
+        spec="OCPP 2.1 N13.FR.01, N13.FR.05, N13.FR.06",
         remedy="Send ClosePeriodicEventStream when the monitor of a stream is cleared, or set again without a stream.",
         bad=script(_opened(), _CLEARED, "+ 5m"),
         good=script(_opened(), _CLEARED, _CLOSED, "+ 5m"),

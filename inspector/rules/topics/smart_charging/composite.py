@@ -151,6 +151,10 @@ class CompositeSchedules(Topic):
         elif own is None and default is not None and (running or self._transactions.would_have_been_seen(None, evse)):
             yield default
 
+    def is_for_all(self, what: str) -> bool:
+        """Return whether `deciding` gives this name to an external limit of the whole station."""
+        return any(not place and what == f"limit of {source[:20]}" for source, (place, _) in self._external.items())
+
     def _may_use_transaction_profiles(self, evse: int) -> bool:
         """Return whether the TxProfile or TxDefaultProfile decides, as far as is known, and not PriorityCharging."""
         running = self._transactions.open_on(evse)

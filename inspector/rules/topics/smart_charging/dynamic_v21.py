@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.fields import earlier, elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
@@ -90,6 +90,9 @@ class DynamicProfiles21(Topic):
                 continue
             now = str([elements(each, "chargingSchedulePeriod") for each in elements(one, "chargingSchedule")])
             before = self._told.get(number)
+            if before is not None and before[0] != at and before[1] != now and earlier(at, before[0]):
+                text = f"profile {number} has other periods than in the last report, but dynUpdateTime was later then"
+                faults.append(Fault(text, f"/3/chargingProfile/{index}/dynUpdateTime", key=str(number)))
             if before is not None and before[0] == at and before[1] != now:
                 text = f"profile {number} has other periods than in the last report, but still dynUpdateTime {at[:40]}"
                 faults.append(Fault(text, f"/3/chargingProfile/{index}/dynUpdateTime", key=str(number)))
@@ -116,6 +119,9 @@ class DynamicProfiles21(Topic):
         if (kept or "").lower() == "true":
             return None  # it may be from before the boot
         for index, one in enumerate(elements(frame.payload, "chargingProfile")):
+            set_at = seconds(string(one, "dynUpdateTime"))
+            if set_at is not None and not self._evidence.has_seen_since(set_at):
+                continue  # it is from before the boot
             if one.get("chargingProfilePurpose") == _OUTSIDE and _external(one):
                 text = f"profile {one.get('id')} has the source {source[:20]}, but no NotifyChargingLimit has named it"
                 return Fault(text, f"/3/chargingProfile/{index}", key=source[:20])

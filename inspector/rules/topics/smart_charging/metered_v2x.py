@@ -90,7 +90,7 @@ class MeteredLimits(Topic):
         title="A station charges faster than a charging profile or an external system allows",
         severity=Severity.WARNING,
         spec="OCPP 2.x K01.FR.02, K01.FR.51, K04.FR.05, K06.FR.01, K07.FR.01, K11.FR.01, K12.FR.01; "
-        "OCPP 2.1 K01.FR.101, K01.FR.103",
+        "OCPP 2.1 K01.FR.101, K01.FR.103, Q06.FR.30",
         remedy="Keep the lowest limit of all valid profiles. A limit in A holds for each phase, one of the whole "
         "station for all EVSEs together.",
         bad=script(*_BEGUN, sent(_TX), "+ 5m", metered(5, 32.0, phase="L1")),
@@ -115,7 +115,7 @@ class MeteredLimits(Topic):
                             # Some stations report the sum of all phases as the current without a phase.
                             sum_fits = sample.unit == "A" and sample.value <= 3 * _bearable(sample, unit, most)
                             return fault._replace(severity=Severity.INFO if sum_fits and not sample.phase else None)
-                    if unit == "W" and what.startswith("ChargingStationMax"):
+                    if unit == "W" and (what.startswith("ChargingStationMax") or self._profiles.is_for_all(what)):
                         together = sum(value for when, value in self._latest.values() if abs(when - at) <= TOGETHER_S)
                         if together > most * 1.1 + _SLACK["W"]:
                             return self._fault(together, "W", most, unit, what)

@@ -258,7 +258,7 @@ class Profiles21(Topic):
     @rule(
         "profile.charging-only",
         call("SetChargingProfile"),
-        title="A period with operationMode ChargingOnly has a setpoint or a limit for discharging",
+        title="A period has a setpoint or a limit for discharging that its operationMode does not allow",
         severity=Severity.WARNING,
         spec="OCPP 2.1 Q02.FR.02, Q03.FR.01",
         remedy="Leave dischargeLimit, setpoint and setpointReactive out of periods with operationMode ChargingOnly or "
@@ -276,6 +276,11 @@ class Profiles21(Topic):
             if named := [name for name in _SETPOINTS if name in period]:
                 text = f"operationMode is left out, which means ChargingOnly, but {named[0]} is given"
                 return Fault(text, f"{pointer}/{named[0]}", key="none")
+        for mode in ("ExternalSetpoint", "ExternalLimits"):
+            for pointer, period, _ in _periods(frame.payload, mode):
+                if named := [name for name in _SETPOINTS if name in period]:
+                    text = f"operationMode is {mode}, but {named[0]} is given; expected CentralSetpoint"
+                    return Fault(text, f"{pointer}/{named[0]}", key=mode)
         return None
 
     @rule(

@@ -83,7 +83,7 @@ class Setpoints21(Topic):
         if period is None or event is None or event.offline:
             return None
         for index, value in enumerate(elements(frame.payload, "meterValue")):
-            now, frequency = _sample(value, "Power.Active.Setpoint"), _sample(value, "Frequency")
+            now, frequency = measured_power(value, "Power.Active.Setpoint"), measured_power(value, "Frequency")
             if now is None:
                 continue
             at = f"/3/meterValue/{index}"
@@ -167,7 +167,7 @@ class Setpoints21(Topic):
             self._nameless.note(name, None)
 
 
-def _sample(value: Payload, measurand: str) -> float | None:
+def measured_power(value: Payload, measurand: str) -> float | None:
     """The value of a measurand, in W if it is a power."""
     for sample in elements(value, "sampledValue"):
         number, unit = sample.get("value"), member(sample, "unitOfMeasure")

@@ -210,7 +210,7 @@ class Modes21(Topic):
 
     @rule(
         "v2x.external-refused",
-        call("NotifyChargingLimit"),
+        call("NotifyChargingLimit", "ReportChargingProfiles"),
         title="A limit of an external system is used although such limits are not allowed",
         severity=Severity.WARNING,
         spec="OCPP 2.1 Q06.FR.08, K11.FR.07",
@@ -223,6 +223,11 @@ class Modes21(Topic):
     def external_refused(self, frame: Frame) -> Faults:
         told = self._configuration.variable("SmartChargingCtrlr", "ExternalConstraintsProfileDisallowed")
         if (told or "").lower() != "true":
+            return None
+        if frame.action == "ReportChargingProfiles" and not any(
+            one.get("chargingProfilePurpose") == "ChargingStationExternalConstraints"
+            for one in elements(frame.payload, "chargingProfile")
+        ):
             return None
         return Fault("a limit of an external system, but ExternalConstraintsProfileDisallowed is true", "/3")
 
