@@ -74,8 +74,8 @@ class DisplaySupport(Topic):
                 and value not in listed
                 and (status == "Accepted" or (status == "Rejected" and not self._full(frame)))
             ):
-                text = f"{status}, but {name} is {value}; {_SUPPORTED[name]} is {told[:60]}"
-                return Fault(text, "/2/status", key=name)
+                said = f"{status}, but {name} is {value}; {_SUPPORTED[name]} is {told[:60]}"
+                return Fault(said, "/2/status", key=name)
         for name, refusal in _REFUSALS.items():
             supported = self._configuration.variable(_CONTROLLER, _SUPPORTED[name])
             values = {value for own, value in given if own == name and value is not None}
@@ -86,8 +86,8 @@ class DisplaySupport(Topic):
         if status not in ("Accepted", "Rejected") or (status == "Rejected" and self._full(frame)):
             return None
         if "messageExtra" in info and self._model.lacks(_CONTROLLER, "Language"):
-            text = "messageExtra is accepted, but the station has no variable Language"
-            return Fault(text, "/2/status", key="extra") if status == "Accepted" else None
+            said = "messageExtra is accepted, but the station has no variable Language"
+            return Fault(said, "/2/status", key="extra") if status == "Accepted" else None
         for text in texts if self._languages else ():
             language = string(text, "language")
             if language is not None and language.lower() not in self._languages:
