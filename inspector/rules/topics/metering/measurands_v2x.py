@@ -124,7 +124,7 @@ class Measurands2x(Topic):
         title="Periodic meter values lack some of the measurands that the station is configured to send",
         severity=Severity.WARNING,
         spec="OCPP 2.x E02.FR.10, E03.FR.08, E04.FR.06, E11.FR.03, E12.FR.03, J02.FR.11; split over several messages: "
-        "E03.FR.09, E04.FR.09, E11.FR.06, E12.FR.06, J02.FR.14",
+        "E02.FR.11, E03.FR.09, E04.FR.09, E11.FR.06, E12.FR.06, J02.FR.14",
         remedy="Send all measurands of TxUpdatedMeasurands; if they are split over several messages, give these the "
         "same timestamp.",
         bad=script(_TWO, started(), _PART, "+ 5m"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
+from inspector.rules.durations import duration
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import ASIDE, V2X, V21, Faults, Topic, aside, call, result, rule
-from inspector.rules.state.transactions_v2x import Event, Transactions2x
-from inspector.rules.topics.example_frames import NOW, Payload, script, started, transaction_event
+from inspector.rules.rule import ASIDE, DEADLINE, V2X, V21, Faults, Topic, aside, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
+from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, csms, script, started, transaction_event
 from inspector.rules.topics.transactions.content_v2x import NOT_LOCAL
 from inspector.rules.topics.transactions.deauthorization_v2x import LIMITS
 from inspector.rules.topics.transactions.limits_v21 import Limits21, register_wh
@@ -19,6 +22,19 @@ _VAGUE = frozenset({"Local", "Other"})
 OVER = 1.01
 """A meter counts in steps, so an energy limit counts as kept up to this share of it."""
 
+CAUSES = {
+    "DeAuthorized": frozenset({"Deauthorized", "EVCommunicationLost", "EVConnectTimeout", "TariffNotAccepted"}),
+    "EVDisconnected": frozenset({"EVCommunicationLost", "EVDeparted", "Deauthorized"}),
+    "Remote": frozenset({"RemoteStop"}),
+    "Timeout": frozenset({"EVConnectTimeout"}),
+}
+"""For some values of stoppedReason: the triggers of which one must have come in the transaction."""
+_UNSAID = frozenset({"Authorized", "CablePluggedIn", "ChargingRateChanged", "ChargingStateChanged", "MeterValueClock"})
+_UNSAID |= {"MeterValuePeriodic", "StopAuthorized", "SignedDataReceived", "RemoteStop", "EVConnectTimeout"}
+"""Triggers that contradict a cause which they do not name; others, such as AbnormalCondition, may come with any."""
+_OFFLINE_STOP = transaction_event("Updated", "StopAuthorized", 1, {"chargingState": "EVConnected"}, offline=True)
+
+_BY_CSMS: Payload = {"chargingState": "EVConnected", "stoppedReason": "Remote"}
 _ENERGY: Payload = {"transactionLimit": {"maxEnergy": 5000}}
 _LIMITED = started({"chargingState": "Charging"}, answer=_ENERGY)
 _TOLD = transaction_event("Updated", "LimitSet", 1, _ENERGY)
@@ -48,6 +64,7 @@ class TransactionAdvice(Topic):
         self._first: Known[str, float] = Known()  # by transaction: the register in its Started, in Wh
         self._transactions = self.station.topic(Transactions2x)
         self._limits = self.station.topic(Limits21)
+        self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
         "transaction-event.reason-advice",
@@ -73,7 +90,9 @@ class TransactionAdvice(Topic):
         found = [aside(self.overshot, event, frame)] if self._limits.told or self._limits.set else []
         if event.kind == "Ended":
             self._first.pop(event.transaction.transaction_id, None)
-            found.append(self._advice(event))
+            found += [self._advice(event), aside(self.cause, event)]
+        elif event.offline and event.trigger == "StopAuthorized" and not event.repeated:
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.offline_stop, event.transaction, frame)
         return [fault for fault in found if fault is not None]
 
     def _advice(self, event: Event) -> Fault | None:
@@ -91,6 +110,59 @@ class TransactionAdvice(Topic):
         if event.trigger in ("Deauthorized", "EVConnectTimeout", "ResetCommand"):
             return None  # the rule transaction-event.reason-mismatch reports these
         return Fault(f"stoppedReason is {reason}, though {event.trigger} ends {one}; expected {fitting}", at, key=name)
+
+    @rule(
+        "transaction-event.end-trigger",
+        ASIDE,
+        title="The trigger of the end of a transaction does not fit the reason why it stopped",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E01.FR.15, E02.FR.15, E06.FR.15, E07.FR.06, F03.FR.09",
+        remedy="Set triggerReason to what has caused the event, such as RemoteStop for the reason Remote.",
+        bad=script(BOOT_2X, started(), transaction_event("Ended", "ChargingStateChanged", 1, _BY_CSMS)),
+        good=script(
+            BOOT_2X,
+            started(),
+            csms("RequestStopTransaction", {"transactionId": "t1"}).replace('"#"', '"stop"'),
+            transaction_event("Updated", "RemoteStop", 1, {"chargingState": "EVConnected"}),
+            transaction_event("Ended", "ChargingStateChanged", 2, _BY_CSMS),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def cause(self, event: Event) -> Fault | None:
+        reason, one = string(event.info, "stoppedReason"), event.transaction
+        fitting = CAUSES.get(reason or "")
+        if fitting is None or event.trigger in fitting or event.trigger not in _UNSAID or event.repeated:
+            return None
+        if not one.known_from_start or one.started is None or one.stopped_locally:
+            return None
+        if any(trigger in fitting for _, _, trigger in one.events.values()):
+            return None
+        severity = Severity.INFO if reason == "EVDisconnected" and event.trigger == "ChargingStateChanged" else None
+        text = f"{one} is ended by {event.trigger} with stoppedReason {reason}; expected {min(fitting)}"
+        return Fault(text, "/3/triggerReason", severity=severity, key=one.transaction_id)
+
+    @rule(
+        "transaction-event.offline-stop",
+        DEADLINE,
+        title="A transaction was stopped with a token while the station was offline, but does not end",
+        severity=Severity.INFO,
+        spec="OCPP 2.x E08.FR.04",
+        remedy="End a transaction whose token was presented again while the station was offline.",
+        bad=script(started(), _OFFLINE_STOP, "+ 5m"),
+        good=script(
+            started(), _OFFLINE_STOP, transaction_event("Ended", "EVDeparted", 2, {"stoppedReason": "Local"}), "+ 5m"
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def offline_stop(self, moment: Moment, one: Transaction2x, frame: Frame) -> Faults:
+        points = self._configuration.variable("TxCtrlr", "TxStopPoint")
+        stays = points is not None and "Authorized" not in points and "PowerPathClosed" not in points
+        if not one.open or stays or self.session not in self.station.sessions:
+            return None
+        text = f"{one} was stopped offline, but has not ended within {duration(self.settings.effect_timeout_s)}"
+        return Fault(text, "/3/eventType", frame=frame, key=one.transaction_id)
 
     @rule(
         "transaction-event.limit-overshot",
