@@ -21,6 +21,7 @@ from inspector.protocol.messages import CallError, CallResult
 from inspector.protocol.vocabulary import SUBPROTOCOLS, OcppVersion
 from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.edited_pipe import GOODBYE_S, take_over
+from inspector.proxy.pipe import TURN_S
 from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
 from inspector.records import TAKEN_OVER
@@ -54,7 +55,8 @@ class LiveSessions:
         self._refused: dict[int, str] = {}
         """Why sessions could not be taken over, by number."""
         self._asked = 0
-        interventions.on_change = self._match_all
+        self._matching: asyncio.Task[None] | None = None
+        interventions.on_change = self._changed
         recording.on_taken_over = self._match
 
     # --- sessions ---------------------------------------------------------------------------------------------
@@ -79,9 +81,25 @@ class LiveSessions:
         forced = tap.facts.get("ocpp_version")
         return OcppVersion(forced) if forced else SUBPROTOCOLS.get(tap.facts.get("subprotocol") or "")
 
-    def _match_all(self) -> None:
+    def _changed(self) -> None:
+        if self._matching is not None:
+            self._matching.cancel()
+        self._matching = asyncio.get_running_loop().create_task(self._match_all())
+
+    async def matched(self) -> None:
+        """Wait until the latest rules apply to all sessions that they match."""
+        while self._matching is not None and not self._matching.done():
+            await asyncio.wait([self._matching])
+
+    async def _match_all(self) -> None:
+        """Take over the sessions that the rules match, a few milliseconds at a time: frames are relayed meanwhile."""
+        began = monotonic()
         for tap in self.all():
-            self._match(tap)
+            if monotonic() - began > TURN_S:
+                await asyncio.sleep(0)
+                began = monotonic()
+            if not tap.closed:
+                self._match(tap)
 
     def _match(self, tap: SessionTap) -> None:
         if tap.edited is not None or not tap.taken_over:

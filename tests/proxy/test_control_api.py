@@ -261,7 +261,7 @@ async def test_strangers_get_nothing(bench_of_the_file: ControlBench) -> None:
     )
     assert answer.status_code == 415
     answer = await api.post(
-        "/api/rules", content=b" " * (4 * 1024 * 1024 + 1), headers={"Content-Type": "application/json"}
+        "/api/rules", content=b" " * (1024 * 1024 + 1), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 413
     assert await bench_of_the_file.ask("GET", "/api/rules") == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+MOST_HELD = 500
+"""Held frames in one answer."""
+MOST_HELD_BYTES = 256 * 1024
+"""The texts of the held frames in one answer; of the others it has the beginning only."""
 LONGEST_WAIT_S = 600.0
 _AS = {"csms": True, "charge_point": False}
 _RULE = Path("rule")
@@ -139,10 +145,11 @@ class ControlApi:
     async def add(self, request: Request) -> Any:
         content = await json_of(request, "toml", "name", "match", "do")
         try:
-            rules = _rules_in(content)
+            rules = await asyncio.to_thread(_rules_in, content)  # frames are relayed meanwhile
             if not rules:
                 raise HTTPException(422, "the text has no rule: it needs [[intervention]]")
             self._live.interventions.add(rules)
+            await self._live.matched()
         except SettingsMistake as mistake:
             raise HTTPException(422, str(mistake)) from None
         except ValueError as mistake:
@@ -161,6 +168,7 @@ class ControlApi:
             raise HTTPException(422, "on: expected true or false")
         name = self._rule_name(request)
         self._live.interventions.switch(name, content["on"])
+        await self._live.matched()
 
     async def remove(self, request: Request) -> Any:
         try:
@@ -178,7 +186,11 @@ class ControlApi:
     # --- held frames ------------------------------------------------------------------------------------------
 
     async def held(self, request: Request) -> Any:
-        return [shapes.held(one, self._live.version(one.tap)) for one in self._live.held()]
+        frames, room = [], MOST_HELD_BYTES
+        for one in islice(self._live.held(), MOST_HELD):
+            frames.append(shapes.held(one, self._live.version(one.tap), room))
+            room -= len(one.held.raw)
+        return frames
 
     def _held(self, request: Request) -> HeldFrame:
         known = {one.id: one for one in self._live.held()}

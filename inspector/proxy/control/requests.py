@@ -11,13 +11,13 @@ from starlette.requests import Request
 
 from inspector.toml_file import suggest
 
-LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes; as long as a file of rules may be."""
+LARGEST_BODY = 1024 * 1024
+"""Bytes. Reading a larger one would keep the frames of all charge points waiting."""
 DEEPEST = 100
 
 
-async def json_of(request: Request, *names: str) -> dict[str, Any]:
-    """Return the body, a JSON object with members of these names only.
+async def json_of(request: Request, *names: str, largest: int = LARGEST_BODY) -> dict[str, Any]:
+    """Return the body, a JSON object with members of these names only, and at most `largest` bytes.
 
     Raises:
         HTTPException: the body is too large, of another type, or has other members.
@@ -27,8 +27,8 @@ async def json_of(request: Request, *names: str) -> dict[str, Any]:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413, f"the body has more than {LARGEST_BODY:,} bytes")
+        if len(body) > largest:
+            raise HTTPException(413, f"the body has more than {largest:,} bytes")
     try:
         content = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:

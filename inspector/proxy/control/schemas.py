@@ -14,6 +14,8 @@ from inspector.proxy.control.openapi import Operation
 from inspector.proxy.control.requests import json_of, one_of, text_in, unknown
 
 MOST_FAULTS = 20
+LARGEST_CHECKED = 128 * 1024
+"""Bytes of a request to check a payload, which takes time in which no frame is relayed."""
 _VERSIONS = {version.value: version for version in OcppVersion}
 _KINDS: dict[str, Kind] = {"request": "request", "response": "response"}
 _CHECK = {
@@ -56,7 +58,7 @@ class SchemaApi:
         return found
 
     async def check(self, request: Request) -> Any:
-        content = await json_of(request, "version", "action", "kind", "payload")
+        content = await json_of(request, "version", "action", "kind", "payload", largest=LARGEST_CHECKED)
         version, kind = one_of(content, "version", _VERSIONS), one_of(content, "kind", _KINDS)
         action = text_in(content, "action")
         faults = []

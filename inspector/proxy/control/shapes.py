@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from time import monotonic
 from typing import Any
 
+from inspector.interventions.outcome import PAYLOAD_AT
+from inspector.interventions.session_parts import Held
 from inspector.protocol.messages import Call, CallError, CallResult, CallResultError, Send
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.proxy.live_sessions import HeldFrame
@@ -104,11 +107,14 @@ HELD = {
             "rule": _TEXT,
             "since_ns": {"type": "integer"},
             "seconds_left": {"type": "number"},
+            "size": {"type": "integer", "description": "in bytes; a long text may be cut"},
             "text": _TEXT,
-            "payload": {"description": "null if the frame has none"},
+            "payload": {"description": "null if the frame has none, or if its text is cut"},
         },
     },
 }
+SHORT = 1_000
+"""Bytes of a text that is cut."""
 _TYPES: dict[type, str] = {
     Call: "CALL",
     CallResult: "CALLRESULT",
@@ -131,9 +137,10 @@ def session(tap: SessionTap, version: OcppVersion | None, refusal: str | None) -
     }
 
 
-def held(one: HeldFrame, version: OcppVersion | None) -> dict[str, Any]:
-    """Return a held frame as JSON."""
-    frame, waiting = one.held.frame, one.held.waiting
+def held(one: HeldFrame, version: OcppVersion | None, room: int) -> dict[str, Any]:
+    """Return a held frame as JSON; if it has more than `room` bytes, only the beginning of its text."""
+    frame, waiting, raw = one.held.frame, one.held.waiting, one.held.raw
+    cut = len(raw) > max(room, SHORT)
     return {
         "id": one.id,
         "charge_point": one.tap.facts.get("charge_point_id") or "",
@@ -144,6 +151,16 @@ def held(one: HeldFrame, version: OcppVersion | None) -> dict[str, Any]:
         "rule": one.held.rule,
         "since_ns": one.held.since_ns,
         "seconds_left": round(max(0.0, waiting.due_s - monotonic()), 1),
-        "text": one.held.raw.decode("utf-8", "replace"),
-        "payload": frame.payload or None,
+        "size": len(raw),
+        "text": raw[: SHORT if cut else None].decode("utf-8", "replace"),
+        "payload": None if cut else _payload(one.held),
     }
+
+
+def _payload(held: Held) -> Any:
+    """Return the payload as it will be sent, None if there is none or it cannot be read."""
+    at = PAYLOAD_AT.get(type(held.frame.message))
+    try:
+        return None if at is None else json.loads(held.raw)[at]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None

@@ -25,6 +25,8 @@ PART = ".part"
 CONTINUED = "continued"
 """The kind of the event that names the file from which a session, or the recording, continues."""
 
+_OF_OPEN = "'handshake', 'authentication', 'capture', 'taken-over'"
+"""The kinds of events of an open session that the next file needs too: without them it would be judged differently."""
 _OPEN = "SELECT value FROM json_each(:open)"
 _CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
   SELECT session_id FROM frames WHERE id >= :frames UNION SELECT session_id FROM events WHERE id >= :events
@@ -43,7 +45,7 @@ _COPIES = (
     ("absences", "finding_id >= :findings"),
     (
         "events",
-        f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))
+        f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ({_OF_OPEN}))
           OR (:gone AND kind = 'gap' AND (session_id IS NULL OR session_id IN ({_OPEN})))""",
     ),
     ("charge_points", _POINTS),

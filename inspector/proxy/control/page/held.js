@@ -48,7 +48,7 @@ function makeCard(one, refresh) {
     input.area.focus();
   };
   const buttons = [button("Release", "main", () => run(() => action(one.id, "release", {})))];
-  if (one.payload !== null || one.type === "CALL" || one.type === "CALLRESULT") {
+  if (one.payload !== null) {
     buttons.push(button("Edit…", "", () => {
       const input = editor(t("Payload"), about(kindOf(one)));
       open("Edit", input, "Release edited", (payload) => action(one.id, "release", { payload }));
