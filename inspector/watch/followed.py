@@ -38,6 +38,12 @@ class Seen:
     attempts: list[Happened] = field(default_factory=list)
     gaps: list[Happened] = field(default_factory=list)
 
+    def add(self, later: Seen) -> None:
+        """Add what was seen in the next file of the recording."""
+        self.left = [*self.left, *later.left]
+        self.findings, self.attempts = [*self.findings, *later.findings], [*self.attempts, *later.attempts]
+        self.gaps, self.connected = [*self.gaps, *later.gaps], later.connected
+
 
 class Position:
     """How far a recording has been read. It can be saved as JSON, so that another process continues from there."""

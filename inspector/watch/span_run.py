@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from inspector.errors import UnusableFile, without_userinfo
+from inspector.errors import without_userinfo
 from inspector.formats.atomic import replaced
-from inspector.store.files.connection import identity, open_recording
+from inspector.watch.files import Files
 from inspector.watch.spans import SpanFacts, SpanReader
 
 TIMEOUT_S = 10
@@ -42,10 +41,10 @@ class SpanRun:
             state: the state file; None to keep no state.
             report: gets a line about each failure.
         """
-        self._recording, self._state, self._report = recording, state, report
+        self._state, self._report = state, report
         saved = _read(state) if state is not None and not from_start else {}
         self._skips = not saved and not from_start
-        self._file: list[int] | None = saved.get("file")
+        self._files = Files(recording, saved.get("file"))
         self._reader = SpanReader(saved.get("position"))
         self._endpoint = _traces_address(endpoint)
         self._exporter = OTLPSpanExporter(endpoint=self._endpoint, timeout=TIMEOUT_S)
@@ -61,18 +60,22 @@ class SpanRun:
         """
         if now_ns < self._retry_at:
             return False
-        before = self._reader.saved()
-        try:
-            with closing(open_recording(self._recording)) as db:
-                self._begin()
+        before, file_before = self._reader.saved(), self._files.known
+        spans: list[SpanFacts] = []
+        more = False
+        for path in self._files.remaining():
+            with self._files.opened(path) as (db, new):
                 if self._skips:
                     self._reader.skip(db)
                     self._skips = False
-                spans, more = self._reader.look(db)
-        except sqlite3.DatabaseError as error:
-            raise UnusableFile(self._recording, f"cannot be read ({error})") from error
+                elif new:
+                    self._reader = SpanReader()  # all rows of the next file are new
+                found, more = self._reader.look(db)
+            spans += found
+            if more:
+                break
         if spans and self._exporter.export([_span(one) for one in spans]) is not SpanExportResult.SUCCESS:
-            self._reader = SpanReader(before)
+            self._reader, self._files.known = SpanReader(before), file_before
             wait = RETRY_AFTER_S[min(self._failures, len(RETRY_AFTER_S) - 1)]
             self._failures, self._retry_at = self._failures + 1, now_ns + wait * 1_000_000_000
             where = without_userinfo(self._endpoint)
@@ -87,16 +90,10 @@ class SpanRun:
         """Whether the collector did not take the last spans."""
         return self._failures > 0
 
-    def _begin(self) -> None:
-        known = list(identity(self._recording) or ())
-        if self._file not in (None, known):
-            self._reader = SpanReader()  # the next file of the recording: all its rows are new
-        self._file = known
-
     def _save(self) -> None:
         if self._state is not None:
             with replaced(self._state) as target:
-                target.write(json.dumps({"file": self._file, "position": self._reader.saved()}).encode())
+                target.write(json.dumps({"file": self._files.known, "position": self._reader.saved()}).encode())
 
 
 def _traces_address(endpoint: str) -> str:

@@ -20,10 +20,11 @@ HOSTILE = "<script>alert(1)</script>"
 class Recording:
     """A recording that is being written, with a clock that only the test moves."""
 
-    def __init__(self, path: Path, start_ns: int = START_NS) -> None:
+    def __init__(self, path: Path, start_ns: int = START_NS, **options: Any) -> None:
         self.path = path
         self.now = start_ns
-        self.writer = Writer(path, tool_version="0.1.0", listen="127.0.0.1:9100", upstream="ws://127.0.0.1:9000/ocpp")
+        upstream = "ws://127.0.0.1:9000/ocpp"
+        self.writer = Writer(path, tool_version="0.1.0", listen="127.0.0.1:9100", upstream=upstream, **options)
         self.pipeline = Pipeline(self.writer)
         self.links = 0
 

@@ -85,6 +85,7 @@ async def test_a_client_lists_and_calls_each_tool_and_each_result_is_marked_as_d
         assert "did you mean rpc.orphan-answer?" in unknown.content[0].text  # type: ignore[union-attr]
 
 
+@pytest.mark.system
 async def test_the_server_hides_secrets_that_were_recorded_and_ends_with_its_client(with_secrets: Path) -> None:
     async with agent(with_secrets) as session:
         shown = await session.call_tool("show", {"session": 1})

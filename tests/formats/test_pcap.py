@@ -98,6 +98,7 @@ if shutil.which("tshark"):  # a skip would fail in CI; there, Debian's package i
         done = subprocess.run(["tshark", "-r", capture, *options], capture_output=True, text=True, check=True)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    @pytest.mark.system
     def test_tshark_shows_the_frames_as_ocpp_in_json(tmp_path: Path) -> None:
         path, capture = exported(tmp_path)
         fields = ("_ws.col.Protocol", "json.value.string", "frame.comment")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from inspector.recorder.rollover import rotate
 from inspector.watch.alert_run import AlertRun
 from inspector.watch.alerts_file import load
 from tests.browse.charging import SECOND, Recording
@@ -32,8 +33,6 @@ class Bench:
         target = f'[[target]]\nname = "hook"\nwebhook = "{self._hook.url}"\nstyle = "{style}"\n'
         path = self._folder / "alerts.toml"
         path.write_text(f'time_zone = "UTC"\n{target}{text}')
-        if self.run is not None:
-            self.run.close()
         self.run = AlertRun(self.recording.path, load(path), self._folder / "state.json", self.lines.append)
         self.look()
 
@@ -61,8 +60,6 @@ def hook() -> Any:
 def bench(tmp_path: Path, hook: Webhook) -> Any:
     bench = Bench(tmp_path, hook)
     yield bench
-    if bench.run is not None:
-        bench.run.close()
     bench.recording.finish()
 
 
@@ -193,7 +190,6 @@ def test_a_restart_repeats_nothing_and_misses_nothing(bench: Bench) -> None:
     assert len(bench.look(2 * MINUTE)) == 2
     bench.alerts(alerts)
     assert bench.look(MINUTE) == []
-    bench.run.close()  # type: ignore[union-attr]
     bench.recording.connect("CP-2")  # both end, and CP-3 fails, while nobody looks
     other = bench.recording.connect("CP-3")
     other.say(False, '[3,"nobody-asked",{}]')
@@ -265,5 +261,26 @@ def test_a_command_gets_the_message_on_its_standard_input(bench: Bench, tmp_path
     bench.recording.commit()
     run.step(bench.recording.now)
     run.step(bench.recording.now + SECOND)
-    run.close()
     assert json.loads((tmp_path / "got").read_text())["items"][0]["charge_point"] == "CP-1"
+
+
+def test_the_files_of_a_rotated_recording_are_read_one_after_the_other(bench: Bench, tmp_path: Path) -> None:
+    """Also those that came and went while nobody looked."""
+    started = Recording(tmp_path / "r.db", rotate="1MB")
+    path = tmp_path / "alerts.toml"
+    bench.alerts('[[alert]]\nname = "gone"\ndisconnected = "1m"\n[[alert]]\nname = "broken"\nrule = "rpc.*"')
+    link = started.connect("CP-1")
+    started.commit()
+    lines: list[str] = []
+    run = AlertRun(started.path, load(path), tmp_path / "r.json", lines.append)
+    run.step(started.now)
+    for number in range(3):
+        rotate(started.pipeline, started.now)
+        started.connect(f"CP-{number + 2}").say(False, '[3,"nobody-asked",{}]')
+        started.commit()
+    link.close()
+    started.wait(2 * MINUTE)
+    started.finish()
+    run.step(started.now)
+    run.step(started.now)
+    assert lines == ["alert gone: CP-1, CP-2, CP-3, CP-4", "alert broken: CP-2, CP-3, CP-4"]

@@ -35,6 +35,7 @@ def children(pid: int, word: str) -> list[int]:
     return found
 
 
+@pytest.mark.system
 def test_the_command_waits_for_the_recording_and_sends_its_alerts(tmp_path: Path) -> None:
     with Webhook() as hook:
         alerts = written(tmp_path, hook, 'rule = "rpc.orphan-answer"')

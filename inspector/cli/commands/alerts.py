@@ -68,7 +68,6 @@ def alerts(
             run.step(time.time_ns())
             waits = False
         except UnusableFile as error:
-            run.close()
             if error.path != recording:
                 raise
             if not waits:
