@@ -98,6 +98,8 @@ class SampleMeanings2x(Topic):
                 fault = self._unit(sample)
                 if fault is None and "phase" in sample:
                     fault = aside(self.phase, sample)
+                if fault is None and "location" in sample:
+                    fault = aside(self.location, sample)
                 if fault is None and "context" in sample:
                     fault = aside(self.context, sample, payload, event, at)
                 if fault is None and event is not None and at is not None:
@@ -139,6 +141,24 @@ class SampleMeanings2x(Topic):
         if type(measurand) is not str or measurand not in _WITHOUT_PHASE:
             return None
         return Fault(f"{measurand} of phase {str(sample['phase'])[:10]}", "/phase", key=measurand)
+
+    @rule(
+        "meter.location",
+        ASIDE,
+        title="The state of charge of a car is measured outside the car",
+        severity=Severity.INFO,
+        spec="OCPP 2.x J01.FR.09, J02.FR.05",
+        remedy="Set location to where the value is measured: EV for SoC.",
+        bad=script(_values({"value": 50, "measurand": "SoC", "location": "Inlet"})),
+        good=script(_values({"value": 50, "measurand": "SoC", "location": "EV"})),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def location(self, sample: Payload) -> Fault | None:
+        place = sample.get("location")
+        if sample.get("measurand") != "SoC" or type(place) is not str or place == "EV":
+            return None
+        return Fault(f"SoC with the location {place[:20]}", "/location", key=place[:20])
 
     @rule(
         "meter.context",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,6 +13,7 @@ from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, csms, script
@@ -22,6 +24,7 @@ from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 _REPEATED = ("Relative", "Recurring")
 EDGES_LIMIT = 30
 """With more times at which limits change, only the highest limit during a step is compared."""
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
 _LENGTHS = {"Daily": 86400.0, "Weekly": 7 * 86400.0}
 _MAX = "ChargingStationMaxProfile"
 
@@ -61,6 +64,7 @@ class CompositeSchedules(Topic):
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
+        self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
         "profile.composite-limit",
@@ -70,7 +74,8 @@ class CompositeSchedules(Topic):
         spec="OCPP 2.x K08.FR.04, K01.FR.04, K01.FR.07, K01.FR.10, K01.FR.12, K01.FR.13, K01.FR.17, K01.FR.32, "
         "K01.FR.36, F01.FR.10, F02.FR.18, K02.FR.04, K02.FR.08, K03.FR.03, K05.FR.03, K08.FR.06, "
         "K10.FR.05, K11.FR.01, K12.FR.01; "
-        "OCPP 2.1 K01.FR.92, K01.FR.102, K21.FR.07, K22.FR.04, K28.FR.06, K28.FR.08, K28.FR.13 to K28.FR.15, K29.FR.07",
+        "OCPP 2.1 K01.FR.90, K01.FR.92, K01.FR.102, K21.FR.07, K22.FR.04, K28.FR.06, K28.FR.08, "
+        "K28.FR.13 to K28.FR.15, K29.FR.07, K29.FR.08",
         remedy="Report, and charge with, the lowest limit of the valid profiles at each moment.",
         bad=script(BOOT_2X, sent(profile(_MAX), 0), composite(32)),
         good=script(BOOT_2X, sent(profile(_MAX), 0), composite(16)),
@@ -194,6 +199,13 @@ class CompositeSchedules(Topic):
     def _lasting(self, one: Payload, frame: Frame) -> Payload:
         """Return a profile; a Dynamic one as an Absolute one that begins now, for the duration of its schedule."""
         schedules = elements(one, "chargingSchedule")
+        local = string(schedules[0], "startSchedule") if len(schedules) == 1 else None
+        if local is not None and schedules[0].get("useLocalTime") is True:
+            offset = self._configuration.variable("ClockCtrlr", "TimeOffset") or ""
+            if not _OFFSET.fullmatch(offset) or self._configuration.variable("ClockCtrlr", "TimeZone"):
+                return one
+            plain = {**schedules[0], "startSchedule": f"{local[:19]}{offset}", "useLocalTime": False}
+            return {**one, "chargingSchedule": [plain]}
         if one.get("chargingProfileKind") != "Dynamic" or len(schedules) != 1 or not self._evidence.timed:
             return one
         now = datetime.fromtimestamp(frame.ts_ns // 10**9, UTC).isoformat()

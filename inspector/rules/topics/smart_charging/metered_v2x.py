@@ -60,6 +60,9 @@ def _charged(soc: int) -> str:
     return cp("MeterValues", {"evseId": 1, "meterValue": [value]})
 
 
+_WATTS = profile(
+    "TxProfile", transactionId="t1", schedule={"chargingRateUnit": "W"}, period={"limit": 6900.0, "numberPhases": 3}
+)
 _ONE_PHASE = profile("TxProfile", transactionId="t1", period={"numberPhases": 1})
 
 
@@ -89,8 +92,8 @@ class MeteredLimits(Topic):
         call("MeterValues", "TransactionEvent"),
         title="A station charges faster than a charging profile or an external system allows",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K01.FR.02, K01.FR.51, K04.FR.05, K06.FR.01, K07.FR.01, K11.FR.01, K12.FR.01; "
-        "OCPP 2.1 K01.FR.101, K01.FR.103, Q06.FR.30",
+        spec="OCPP 2.x K01.FR.02, K01.FR.51, K04.FR.05, K06.FR.01, K07.FR.01, K11.FR.01, K12.FR.01, K16.FR.11; "
+        "OCPP 2.1 K01.FR.101, K01.FR.103, K20.FR.04, Q06.FR.30",
         remedy="Keep the lowest limit of all valid profiles. A limit in A holds for each phase, one of the whole "
         "station for all EVSEs together.",
         bad=script(*_BEGUN, sent(_TX), "+ 5m", metered(5, 32.0, phase="L1")),
@@ -207,6 +210,38 @@ class MeteredLimits(Topic):
                 if count is not None and len(used) > count:
                     text = f"current on {len(used)} phases, but the {what} has numberPhases {count}"
                     return Fault(text, "/3/meterValue", key=what)
+        return None
+
+    @rule(
+        "profile.phase-current",
+        call("MeterValues", "TransactionEvent"),
+        title="The current of a phase is too high for a limit in W that is shared by the phases",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K01.FR.49, K01.FR.50",
+        remedy="Allow each phase the limit divided by the line voltage and numberPhases, which is 3 if it is left out.",
+        bad=script(*_BEGUN, sent(_WATTS), "+ 5m", metered(5, 20.0, phase="L1")),
+        good=script(*_BEGUN, sent(_WATTS), "+ 5m", metered(5, 10.0, phase="L1")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._profiles.active,
+    )
+    def phase_current(self, frame: Frame) -> Faults:
+        evse = self._evse(frame)
+        if not evse or frame.mono_ns - self._profiles.changed_ns < SETTLES_S * 1e9:
+            return None
+        for what, stack in self._profiles.deciding(evse):
+            schedules = elements(stack[0], "chargingSchedule")
+            periods = [one for each in schedules for one in elements(each, "chargingSchedulePeriod")]
+            if len(periods) != 1 or len(stack) != 1 or schedules[0].get("chargingRateUnit") != "W":
+                continue
+            count = integer(periods[0], "numberPhases")
+            for at, samples in _read(frame):
+                most = self._profiles.most([bounds_of(stack[0], "W", at)], Step(at, at, 0.0))
+                each = most * 1.1 / _LEAST_V / (count if count in (1, 2, 3) else 3) + _SLACK["A"]
+                for one in samples:
+                    if one.unit == "A" and one.phase and most < float("inf") and one.value > each:
+                        text = f"{one.value:g} A on {one.phase}, but the {what} allows {most:g} W for all phases"
+                        return Fault(text, "/3/meterValue", key=what, severity=None if count else Severity.INFO)
         return None
 
     @rule(

@@ -236,7 +236,7 @@ class Modes21(Topic):
         call("ReportChargingProfiles"),
         title="A profile of an external system has another mode, kind or number of periods than such profiles have",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 Q06.FR.01, Q06.FR.02, Q06.FR.03, Q06.FR.04, K01.FR.112",
+        spec="OCPP 2.1 Q06.FR.01, Q06.FR.02, Q06.FR.03, Q06.FR.04, K01.FR.112, K29.FR.04",
         remedy="Use ExternalLimits or ExternalSetpoint, and the kind Absolute, or Dynamic with one period.",
         bad=script(_external("CentralSetpoint")),
         good=script(_external("ExternalLimits")),
@@ -251,13 +251,13 @@ class Modes21(Topic):
             if wrong := sorted(mode for mode in modes if mode not in EXTERNAL):
                 return Fault(f"a profile of an external system with the operationMode {wrong[0]}", at)
             if one.get("chargingProfileKind") == "Dynamic":
-                if "ChargingOnly" in modes:
-                    text = "a Dynamic profile of an external system with the operationMode ChargingOnly"
-                    return Fault(text, at, key="dynamic")
                 schedules = elements(one, "chargingSchedule")
                 count = sum(len(elements(schedule, "chargingSchedulePeriod")) for schedule in schedules)
                 if count > 1:
                     return Fault(f"a Dynamic profile of an external system with {count} periods", at, key="periods")
+                if "ChargingOnly" in modes:
+                    text = "a Dynamic profile of an external system with the operationMode ChargingOnly"
+                    return Fault(text, at, key="dynamic", severity=Severity.INFO)  # only Q06 forbids it
             if modes & {"ExternalLimits", "ExternalSetpoint"} and one.get("chargingProfileKind") == "Recurring":
                 return Fault("a profile of an external system of kind Recurring", at, key="kind")
         return None

@@ -23,6 +23,10 @@ def _again(sequence: int = 2, trigger: str = "ChargingStateChanged", **more: Pay
     return transaction_event("Updated", trigger, sequence, {"chargingState": "Charging"}, **more)
 
 
+STOPS_S = 30.0
+"""A station stops charging within so many seconds."""
+
+
 class Stopped2x(Topic):
     """The rule about transactions that charge after their stop."""
 
@@ -45,7 +49,7 @@ class Stopped2x(Topic):
         good=script(_STARTED, _STOPPED, "+ 10m", _again(trigger="Authorized", idToken=_TOKEN, answer=_TOLD)),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        plain=False,
+        dormant=lambda topic: not topic._stopped,
     )
     def charges(self, frame: Frame) -> Faults:
         event = self._transactions.event
@@ -53,7 +57,6 @@ class Stopped2x(Topic):
             return None
         name, state, at = event.transaction.transaction_id, event.info.get("chargingState"), seconds(event.timestamp)
         if event.kind == "Updated" and event.trigger in ("StopAuthorized", "RemoteStop"):
-            self._stopped.note(name, (event.trigger, event.sequence, at))
             return None
         stop = self._stopped.get(name)
         if stop is None or event.sequence < stop[1]:
@@ -61,12 +64,25 @@ class Stopped2x(Topic):
         if event.kind == "Ended" or event.token is not None or event.trigger in ("Authorized", "RemoteStart"):
             del self._stopped[name]
             return None
-        late = at is not None and stop[2] is not None and at > stop[2] + self.settings.effect_timeout_s
+        late = at is not None and stop[2] is not None and at > stop[2] + STOPS_S
         begins = event.trigger == "ChargingStateChanged" and self._states.before not in ("Charging", None)
         if state != "Charging" or not (late or begins):
             return None
         text = f"{event.transaction} charges after {stop[0]}, and no token was presented again"
         return Fault(text, "/3/transactionInfo/chargingState", key=name)
+
+    @track(call("TransactionEvent"), plain=False)
+    def stopped(self, frame: Frame) -> None:
+        event = self._transactions.event
+        if event is None or event.repeated or event.sequence is None or event.kind != "Updated":
+            return
+        if event.trigger in ("StopAuthorized", "RemoteStop"):
+            first = not self._stopped
+            self._stopped.note(
+                event.transaction.transaction_id, (event.trigger, event.sequence, seconds(event.timestamp))
+            )
+            if first:
+                self.station.refresh_listeners()
 
     @track(call("Authorize", "RequestStartTransaction"))
     def asked(self, frame: Frame) -> None:
