@@ -53,7 +53,7 @@ class AlertRun:
         for path in self._files.remaining():
             with self._files.opened(path) as (db, new):
                 if self._new:
-                    # Who is connected counts from the first start on; what else happened before it is not sent.
+                    # At the first start, only note who is connected: earlier findings and failures are not sent.
                     seen.add(self._position.skip(db))
                     self._new = False
                     continue

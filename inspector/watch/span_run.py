@@ -42,6 +42,7 @@ class SpanRun:
             report: gets a line about each failure.
         """
         self._state, self._report = state, report
+        self._once = state is None
         saved = _read(state) if state is not None and not from_start else {}
         self._skips = not saved and not from_start
         self._files = Files(recording, saved.get("file"))
@@ -79,7 +80,8 @@ class SpanRun:
             wait = RETRY_AFTER_S[min(self._failures, len(RETRY_AFTER_S) - 1)]
             self._failures, self._retry_at = self._failures + 1, now_ns + wait * 1_000_000_000
             where = without_userinfo(self._endpoint)
-            self._report(f"{where} does not take spans; trying again in {wait} s (recording continues)")
+            after = "" if self._once else f"; trying again in {wait} s (recording continues)"
+            self._report(f"{where} does not take spans{after}")
             return False
         self._failures, self.sent = 0, self.sent + len(spans)
         self._save()

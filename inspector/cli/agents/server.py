@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,3 +144,4 @@ def serve(path: Path) -> None:
         server.run("stdio")
     finally:
         tools.close()
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the SDK has closed the other
