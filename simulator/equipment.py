@@ -123,8 +123,8 @@ class Equipment(Lifecycle):
     def limit_w(self, connector: Connector) -> float:
         """Return the power limit of a connector now, in W."""
         tx = connector.transaction
-        if tx is not None and tx.paused:
-            return 0.0
+        if tx is not None and (tx.paused or tx.verdict.status != "Accepted"):
+            return 0.0  # 1.6, 9.1.29 and 2.x, E05.FR.02: a refused token gets no energy
         started, priority = (tx.started_at, tx.priority) if tx else (None, False)
         return self.profiles.limit_w(connector.number, self.outlet_w, self.clock.simulated(), started, priority)
 

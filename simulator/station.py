@@ -171,6 +171,8 @@ class Station(Equipment):
             self._answered(connector, tx, answer)
             if not waiting and self._unwanted(tx):
                 self.spawn(self.stop(connector.number, "DeAuthorized"))
+            elif not waiting and tx.verdict.status != "Accepted":
+                self.spawn(self.limits_changed())
 
         try:
             await self.receive(self.post(self.dialect.started(connector, tx, reading, trigger), taken))

@@ -46,6 +46,31 @@ async def test_a_token_refused_by_the_answer_to_the_start_ends_the_transaction(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_refused_token_gets_no_energy_if_its_transaction_goes_on(
+    csms: ListeningCsms, power_on: PowerOn, version: str, late: bool
+) -> None:
+    """E05.FR.02, 1.6 StopTransactionOnInvalidId = false: also when the answer comes after an offline time."""
+    station = await power_on(version)
+    station.settings.by_key["StopTransactionOnInvalidId"].value = "false"
+    csms.refuse_tokens.add(TOKEN)
+    await station.plug_in(1)
+    if late:
+        await station.go_offline()
+    await station.start(1, TOKEN)
+    connector = station.connectors[1]
+    assert not late or connector.status == "Charging"
+    if late:
+        await station.come_back()
+    while connector.status != "SuspendedEVSE":
+        await asyncio.sleep(0.01)
+    assert connector.transaction is not None
+    if version != "1.6":
+        await csms.until(lambda: events(csms)[-1]["transactionInfo"]["chargingState"] == "SuspendedEVSE")
+        assert events(csms)[-1]["triggerReason"] == "ChargingStateChanged"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_a_pulled_cable_ends_the_transaction(csms: ListeningCsms, power_on: PowerOn, version: str) -> None:
     station = await power_on(version)
     await charge(station)
