@@ -36,6 +36,8 @@ SCRIPTS = (
         "answers_2x",
         "answers_21",
         "limits_21",
+        "der_21",
+        "tariffs_21",
         "answering",
         "station",
     ),

@@ -106,16 +106,6 @@ test("2.1: B13.FR.01: a reset that should resume transactions is rejected", asyn
   assert.equal(status(await csms.ask("Reset", { type: "ImmediateAndResume" })), "Rejected");
 });
 
-test("2.1: I07.FR.01: a station without TariffCostCtrlr refuses tariffs with NotSupported", async (t) => {
-  const { csms } = await connected(t, "2.1");
-  const tariff = { tariffId: "day", currency: "EUR" };
-  const answers = [
-    await csms.ask("SetDefaultTariff", { evseId: 0, tariff }),
-    await csms.ask("ChangeTransactionTariff", { transactionId: "x", tariff }),
-  ];
-  for (const answer of answers) assert.deepEqual([answer[0], answer[2]], [4, "NotSupported"]);
-});
-
 const wattsOf = (page) => page.connector().limit;
 
 test("2.1: K21: priority charging replaces the default profile and is reported", async (t) => {

@@ -17,6 +17,7 @@ async function authorize(station, token, kind) {
     if (known?.status === "Accepted" && variables.flag("LocalPreAuthorize")) return known;
     const answer = await station.say("Authorize", station.dialect.authorize(token, kind));
     if (answer?.payload) {
+      station.tariffs.authorized(token, answer.payload);
       const verdict = station.dialect.verdict(answer.payload);
       station.cache[token.toLowerCase()] = verdict;
       return verdict;

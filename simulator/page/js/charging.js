@@ -169,6 +169,7 @@ class Charging {
         ...readProfile(pending.profile, connector.id),
         transactionId: is2x ? ref : undefined,
       });
+    station.tariffs.starting(connector, tx);
     station.dialect.started(connector, tx);
     this.sync(connector);
   }

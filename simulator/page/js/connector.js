@@ -11,7 +11,7 @@
  *   ref: string, id: string | number | null, token: string, kind: string, parent?: string, startedAt: number,
  *   meterStart: number, seqNo: number, remoteStartId?: number, reservationId?: number, accepted: boolean,
  *   state: string, sampledAt: number, refused?: boolean, parted?: boolean, cost?: number, aligned?: Payload[], energyLimit?: number, timeLimit?: number,
- *   limits?: Record<string, number>, paused?: boolean, priority?: boolean, once?: Payload,
+ *   limits?: Record<string, number>, paused?: boolean, priority?: boolean, once?: Payload, bill?: Bill,
  * }} Transaction
  */
 /** @typedef {{id: number, token: string, parent?: string, until: number}} Reservation */

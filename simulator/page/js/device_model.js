@@ -26,7 +26,14 @@ function describeStation(station) {
     type: "integer",
     live: () => String(station.supply.phases),
   });
+  variables.all = variables.all.filter((each) => each.component !== "TariffCostCtrlr");
   if (station.settings.version === "2.1") {
+    for (const instance of ["Tariff", "Cost"])
+      variables.add({ component: "TariffCostCtrlr", variable: "Enabled", instance, value: "true", type: "boolean", access: "RW" });
+    add({ component: "TariffCostCtrlr", variable: "Available", instance: "Tariff", type: "boolean", live: () => "true" });
+    add({ component: "TariffCostCtrlr", variable: "Currency", type: "string", live: () => "EUR" });
+    add({ component: "TariffCostCtrlr", variable: "ConditionsSupported", instance: "Tariff", type: "boolean", live: () => "false" });
+    add({ component: "TariffCostCtrlr", variable: "MaxElements", instance: "Tariff", type: "integer", live: () => String(MOST_PRICES) });
     /** @type {[string, string, Variable["type"], string][]} */
     const modern = [
       ["TxCtrlr", "SupportedLimits", "list", SUPPORTED_LIMITS.join(",")],

@@ -86,6 +86,7 @@ class Dialect2x {
     );
     event.transactionInfo.stoppedReason = cause.reason2x;
     event.transactionInfo.chargingState = connector.plugged ? "EVConnected" : "Idle";
+    Object.assign(event, this.station.tariffs.costs(connector, tx));
     if (cause.token) event.idToken = { idToken: cause.token, type: tx.kind };
     this.#say(tx, event);
   }

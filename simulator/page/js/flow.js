@@ -14,6 +14,7 @@ class Flow {
     const seconds = Math.min(5, Math.max(0, (now - (this.lastTick || now)) / 1000));
     this.lastTick = now;
     pullDynamic(this.station, now);
+    this.station.der.tick(now);
     const charging = this.station.connectors.filter((each) => each.transaction).length;
     for (const connector of this.station.connectors) {
       this.#flow(connector, now, seconds, charging);
@@ -32,6 +33,7 @@ class Flow {
     meter.advance(seconds, target, supply);
     this.#aligned(connector, now, seconds);
     if (!tx) return;
+    if (tx.bill) noteUsage(tx.bill, meter.register, now, tx.state === "Charging");
     obeyLimits(station, connector, tx, now);
     this.charging.sync(connector);
     const energy = meter.register - tx.meterStart;

@@ -11,6 +11,8 @@ function remembered(station) {
     outbox: station.outbox.saved(),
     variables: station.variables.saved(),
     display: station.display.messages,
+    der: station.der.all,
+    tariffs: station.tariffs.defaults,
     profiles: station.profiles.all.map(({ original, target, transactionId }) => ({ original, target, transactionId })),
     ...{ boot, operative, wanted, firmware, transactionIds, localList, cache },
   };
@@ -31,6 +33,8 @@ function recall(station, saved) {
   Object.assign(station.clock, saved.clock);
   station.variables.restore(saved.variables);
   station.display.messages = saved.display ?? [];
+  station.der.all = saved.der ?? [];
+  station.tariffs.defaults = saved.tariffs ?? {};
   for (const { original, target, transactionId } of saved.profiles) {
     station.profiles.all.push({ ...readProfile(original, target), transactionId });
   }

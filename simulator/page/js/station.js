@@ -18,6 +18,8 @@ class Station {
     };
     this.profiles = new Profiles();
     this.display = new Display();
+    this.der = new DerControls(this);
+    this.tariffs = new Tariffs(this);
     this.tester = new Tester(this);
     /** @type {Boot} */
     this.boot = { status: "none", interval: 300, retryAt: 0, address: "" };
@@ -119,6 +121,8 @@ class Station {
     this.transactionIds = {};
     this.profiles.all = [];
     this.display.messages = [];
+    this.der.all = [];
+    Object.assign(this.tariffs, { defaults: {}, drivers: {} });
     this.connectors = [];
     this.dialect = this.#dialect();
     this.#build();
