@@ -20,7 +20,7 @@ for (const version of VERSIONS) {
     for (const [action, payloads] of Object.entries(requests[version])) {
       for (const payload of payloads) {
         const { answer, error } = page.decide(action, payload);
-        assert.ok(answer, `${action}: ${error}`);
+        assert.ok(answer, `${action} got CALLERROR ${error}`);
       }
     }
   });
