@@ -69,7 +69,7 @@ async def play(bench: Bench, name: str, version: str) -> simulated.Outcome:
 
 
 async def test_every_lawful_scenario_ends_well_and_the_judge_finds_nothing(bench: Bench) -> None:
-    """Nine scenarios in three versions run at once through the recording proxy, without a finding above info."""
+    """All shipped scenarios in three versions run at once through the recording proxy, without a finding above info."""
     await asyncio.to_thread(block, bench.operator, "BLOCKED01")
     outcomes = await asyncio.gather(*(play(bench, name, version) for name in LAWFUL for version in VERSIONS))
     assert [str(outcome) for outcome in outcomes if not outcome.good] == []
