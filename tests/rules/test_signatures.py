@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_a_public_key_is_read_in_each_form(form: str, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(_forms()[form])
     assert judging(None, path).meter_keys == {"*": _forms()[form].strip()}
+
+
+@pytest.mark.parametrize("form", [str, lambda text: text.encode().hex(), lambda text: text.encode().hex().upper()])
+def test_the_text_is_read_in_each_form(form: Callable[[str], str]) -> None:
+    assert ocmf.found_in(form(END)) == (END, None)
+    in_base64 = base64.b64encode(END.encode()).decode()
+    assert ocmf.found_in(in_base64) == (END, None)
+    assert ocmf.found_in({"signedMeterData": in_base64, "publicKey": KEY}) == (END, KEY)
 
 
 def test_a_file_of_keys_has_one_for_each_charge_point(tmp_path: Path) -> None:

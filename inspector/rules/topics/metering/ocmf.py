@@ -1,7 +1,7 @@
 """Read signed meter values in the Open Charge Metering Format (OCMF), and verify their signatures.
 
-The text is OCMF|{payload}|{signature}. It may come as it is, in Base64, or in the JSON of a SignedMeterValueType, which
-OCPP 1.6 has no member for.
+The text is OCMF|{payload}|{signature}. It may come as it is, in Base64 or in hexadecimal. In OCPP 1.6 it may also
+come in the JSON of a SignedMeterValueType, because 1.6 has no member for that type.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _FACTORS = {"Wh": Decimal(1), "kWh": Decimal(1000), "MWh": Decimal(1_000_000)}
 _EXPORT = re.compile(r"(?<![0-9])0?2\.0?8\.|(?:C[0-9])\.0?8\.")
 """OBIS codes of registers of exported energy."""
 _PAGE = re.compile(r"([TF])(\d{1,18})")
+_HEXADECIMAL = b"OCMF".hex()
 _HASHES = ("SHA512", "SHA384", "SHA256")
 
 
@@ -78,7 +79,8 @@ def _plain(text: str) -> str | None:
         return None
     if not text.startswith("OCMF|"):
         try:
-            text = base64.b64decode(text, validate=True).decode()
+            hexadecimal = text[:8].lower() == _HEXADECIMAL
+            text = (bytes.fromhex(text) if hexadecimal else base64.b64decode(text, validate=True)).decode()
         except (ValueError, binascii.Error):
             return None
     return text if text.startswith("OCMF|") else None

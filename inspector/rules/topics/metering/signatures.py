@@ -102,7 +102,7 @@ class Signatures(Topic):
     @rule(
         "meter.pagination",
         ASIDE,
-        title="The pagination of signed meter values does not count up",
+        title="The pagination of signed meter values does not count up by 1",
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
         spec="OCMF 1.0 §4.2",
@@ -131,6 +131,10 @@ class Signatures(Topic):
             said = f"page {kind}{number} follows {kind}{before.page[1]}, but its reading is later"
         elif number > before.page[1] and earlier:
             said = f"page {kind}{number} follows {kind}{before.page[1]}, but its reading is earlier"
+        elif number > before.page[1] + 1:
+            # Another meter with the same counter may have them, or a value that the station did not send.
+            said = f"page {kind}{number} follows {kind}{before.page[1]}; the pages between are missing"
+            return Fault(said, one.pointer, severity=Severity.INFO)
         else:
             return None
         return Fault(said, one.pointer)
