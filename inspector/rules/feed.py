@@ -25,7 +25,7 @@ from inspector.records import (
     SetAsideRecord,
 )
 from inspector.rules.context import Moment
-from inspector.rules.finding import Finding
+from inspector.rules.finding import Finding, Side
 from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.two_views import TwoViews
@@ -141,7 +141,7 @@ class Feed:
         judge = self._judges.get(run, self.judge)
         other = self.other_views.setdefault(judge, Judge(self.settings)).open(facts, moment)
         self.call_judge(other, other.opened)
-        views = cast(SessionJudge, TwoViews(session, other, session.findings()))
+        views = cast(SessionJudge, TwoViews(session, other, session.take_findings(Side.CSMS)))
         views.label = session.label
         self.sessions[record.session_number] = views
         return views

@@ -207,6 +207,13 @@ class SessionJudge:
         """Return all findings of this session, each one once."""
         return list(self._found.values())
 
+    def take_findings(self, side: Side) -> list[Finding]:
+        """Remove and return the findings about one side; their next occurrences make new findings."""
+        taken = {key: found for key, found in self._found.items() if found.side is side}
+        for key in taken:
+            del self._found[key]
+        return list(taken.values())
+
     def gap(self, moment: Moment) -> list[Finding]:
         """Judge from now on as if the capture began at `moment`, because frames before it are missing."""
         return self.event("gap", moment, {})

@@ -31,8 +31,8 @@ class TwoViews:
     """Two judges of one session, with the interface of one SessionJudge."""
 
     def __init__(self, charge_point: SessionJudge, csms: SessionJudge, earlier: Sequence[Finding] = ()) -> None:
-        """`earlier` are the findings of one judge before the views were separate."""
-        self._earlier = [one for one in earlier if one.side is Side.CSMS]
+        """`earlier` are findings about the CSMS from before the views were separate."""
+        self._earlier = list(earlier)
         self._charge_point, self._csms = charge_point, csms
         self._caused = Caused()
         self.protocol: Any = _TwoProtocols(charge_point.protocol, csms.protocol, self._caused)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from tests.processes import Program
 
+VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 BOOT = '[2,"b1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
 REMOTE_START = '[2,"s1","RemoteStartTransaction",{"idTag":"TAG-1","connectorId":1}]'
 
@@ -51,17 +53,30 @@ class Csms:
 class ControlBench:
     """A running proxy with a control port, and a client of it."""
 
-    def __init__(self, csms: Csms, proxy: Program, listening: str, page: str, api: httpx.AsyncClient, db: Path) -> None:
+    def __init__(
+        self,
+        csms: Csms,
+        proxy: Program,
+        listening: str,
+        page: str,
+        api: httpx.AsyncClient,
+        db: Path,
+        trust: ssl.SSLContext | None,
+    ) -> None:
         self.csms, self.proxy, self.listening, self.page, self.api, self.db = csms, proxy, listening, page, api, db
+        self._trust = trust
 
     @asynccontextmanager
     async def charge_point(
-        self, name: str = "CP-1", compression: str | None = None
+        self, name: str = "CP-1", compression: str | None = None, subprotocol: str = "ocpp1.6"
     ) -> AsyncIterator[tuple[ClientConnection, list[str]]]:
         """Connect a charge point; yield its connection, and the frames that it has received."""
         heard: list[str] = []
         async with connect(
-            f"{self.listening}/{name}", subprotocols=[Subprotocol("ocpp1.6")], compression=compression
+            f"{self.listening}/{name}",
+            subprotocols=[Subprotocol(subprotocol)],
+            compression=compression,
+            ssl=self._trust,
         ) as connection:
 
             async def listen() -> None:
@@ -95,16 +110,25 @@ class ControlBench:
 
 
 @asynccontextmanager
-async def control_bench(folder: Path, *options: object) -> AsyncIterator[ControlBench]:
-    """Run a CSMS and a proxy with a control port."""
+async def control_bench(
+    folder: Path, *options: object, certificates: Path | None = None
+) -> AsyncIterator[ControlBench]:
+    """Run a CSMS and a proxy with a control port; with `certificates`, a folder of them, both connections use TLS."""
     csms, db = Csms(), folder / "traffic.db"
-    async with serve(csms, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")]) as server:
-        upstream = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    own = trust = None
+    if certificates is not None:
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+        trust = ssl.create_default_context(cafile=certificates / "ca.pem")
+        files = {"--tls-cert": "server.pem", "--tls-key": "server.key", "--upstream-ca": "ca.pem"}
+        options = (*options, *(word for name, file in files.items() for word in (name, certificates / file)))
+    async with serve(csms, "127.0.0.1", 0, subprotocols=[Subprotocol(one) for one in VERSIONS], ssl=own) as server:
+        upstream = f"{'wss' if own else 'ws'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with Program(
             "proxy", "--upstream", upstream, "--listen", "127.0.0.1:0", "--db", db, "--control", "0", *options
         ) as proxy:
-            listening = (await asyncio.to_thread(proxy.wait_for, r"listening on (ws://\S+)"))[1]
+            listening = (await asyncio.to_thread(proxy.wait_for, r"listening on (wss?://\S+)"))[1]
             page = proxy.wait_for(r"control at (http://\S+)")[1]
             url, _, token = page.partition("?token=")
             async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as api:
-                yield ControlBench(csms, proxy, listening, page, api, db)
+                yield ControlBench(csms, proxy, listening, page, api, db, trust)

@@ -16,9 +16,13 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
+from inspector.formats.exports import lines
+from inspector.formats.inputs import open_input
 from inspector.rules.settings import DEFAULTS
+from inspector.store.files.connection import open_recording
 from inspector.store.reading.stored_records import read
 from inspector.websocket.frames import make_frame
+from tests.forked import chargesentinel
 from tests.journeys.test_one_feed import checked_findings, stored_findings
 from tests.proxy.control_bench import BOOT, REMOTE_START, ControlBench, control_bench
 from tests.waiting import until
@@ -28,6 +32,13 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 HOLD_CALLS = {"name": "h", "match": {"type": "CALL"}, "do": {"hold": True}}
 
 
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    assert chargesentinel("certificates", folder).returncode == 0
+    return folder
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def bench(tmp_path: Path) -> AsyncIterator[ControlBench]:
     async with control_bench(tmp_path) as bench:
@@ -35,9 +46,17 @@ async def bench(tmp_path: Path) -> AsyncIterator[ControlBench]:
 
 
 async def events(bench: ControlBench, kind: str) -> list[dict[str, Any]]:
-    """End the proxy; return the details of the events of one kind. A check of the recording finds the same as live."""
+    """End the proxy; return the details of the events of one kind.
+
+    A check of the recording and a check of its export find the same as the live recording.
+    """
     assert await asyncio.to_thread(bench.proxy.stop) == 0, bench.proxy.report()
-    assert checked_findings((record for record, _ in read(bench.db)), DEFAULTS) == stored_findings(bench.db)
+    live = stored_findings(bench.db)
+    assert checked_findings((record for record, _ in read(bench.db)), DEFAULTS) == live
+    trace = bench.db.with_suffix(".jsonl")
+    with closing(open_recording(bench.db)) as connection:
+        trace.write_bytes(b"".join(lines(connection, None, "trace")))
+    assert checked_findings((one for one, _ in open_input(str(trace))), DEFAULTS) == live
     with closing(sqlite3.connect(bench.db)) as db:
         found = db.execute("SELECT detail FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
     return [json.loads(detail) for (detail,) in found]
@@ -109,6 +128,33 @@ async def test_a_session_is_taken_over_between_two_messages_of_each_direction(tm
         metrics = (await bench.api.get(address)).text
         assert 'chargesentinel_sessions_on_path{path="fast"} 1.0' in metrics
         assert 'chargesentinel_sessions_on_path{path="editing"} 1.0' in metrics
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
+async def test_a_running_session_over_tls_is_taken_over_too(
+    tmp_path: Path, certificates: Path, subprotocol: str, compression: str | None
+) -> None:
+    payload = {"idToken": {"idToken": "TAG-1", "type": "Central"}, "remoteStartId": 1, "evseId": 1}
+    start = json.dumps([2, "s1", "RequestStartTransaction", payload])
+    async with (
+        control_bench(tmp_path, certificates=certificates) as bench,
+        bench.charge_point("CP-1", compression, subprotocol) as (charge_point, heard),
+    ):
+        for number in range(3):  # so that later frames refer to earlier ones
+            await charge_point.send(f'[2,"h{number}","Heartbeat",{{}}]')
+        await until(lambda: len(heard) == 3)
+        await bench.ask("POST", "/api/rules", HOLD_CALLS | {"match": {"from": "csms", "type": "CALL"}})
+        await bench.csms.connections[0].send(start)
+        (one,) = await bench.held()
+        assert one["payload"]["idToken"]["idToken"] == "TAG-1" and one["version"] == subprotocol.removeprefix("ocpp")
+        edit = {"edit": [{"pointer": "/idToken/idToken", "value": "TAG-2"}, {"pointer": "/evseId", "remove": True}]}
+        await bench.ask("POST", f"/api/held/{one['id']}/release", edit, 204)
+        await until(lambda: '[3,"s1",{"status":"Accepted"}]' in bench.csms.heard)
+        assert json.loads(heard[-1])[3] == {"idToken": {"idToken": "TAG-2", "type": "Central"}, "remoteStartId": 1}
+        await charge_point.send('[2,"h9","Heartbeat",{}]')
+        await until(lambda: '"h9"' in heard[-1])
+    assert len(await events(bench, "taken-over")) == 1
 
 
 async def test_a_call_by_hand_is_answered_to_the_caller_alone(bench: ControlBench) -> None:
