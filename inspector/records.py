@@ -34,6 +34,8 @@ EDITED = "edited"
 TAKEN_OVER = "taken-over"
 """The kind of an event from which on rules may change a session, although it began without them; see EDITED."""
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
+OF_SESSION = ("handshake", *FACTS_OF_EVENTS, "taken-over")
+"""The kinds of events that say how all later frames of a session must be read."""
 INTERVENTION = "intervention"
 """The kind that a FRAMING event has if interventions applied to the frame, or made it."""
 NOTES_OF_INTERVENTIONS = frozenset({"interventions", "not_done", "made_by", "made_from", "later", "to_proxy"})

@@ -15,12 +15,19 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.cli.conftest import in_this_process
 from tests.database import rows
 from tests.interventions.test_edited_session import Relay
 from tests.interventions.third_party import ThirdPartyCsms, station, third_party_csms
 from tests.processes import Program
 from tests.proxy.test_mixed_load import recorder_of
 from tests.waiting import until
+
+
+def chargesentinel(*arguments: object) -> int:
+    done = in_this_process(*arguments)
+    print(done.stdout, done.stderr)
+    return done.returncode
 
 
 def rule(name: str, match: str, do: str) -> str:
@@ -131,6 +138,8 @@ async def test_links_and_rules_survive_rotation_and_reconnects_with_the_same_ids
         for path in files
     )
     assert errors == 0
+    for path in files:  # each file alone says that rules applied to its sessions
+        assert await asyncio.to_thread(chargesentinel, "check", path) == 0
 
 
 SECRET = "Pl4in-AuthKey-0815-Secret"

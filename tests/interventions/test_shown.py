@@ -17,6 +17,8 @@ from inspector.cli.output.log_lines import LogLines
 from inspector.cli.output.screen import Screen
 from inspector.store.files.connection import open_recording
 from inspector.store.reading import reader
+from inspector.store.schema import connect
+from inspector.store.writing import pruning
 from tests.browse.conftest import client
 from tests.cli.conftest import in_this_process as chargesentinel
 from tests.database import rows
@@ -179,3 +181,15 @@ def test_the_difference_of_huge_texts_is_found_at_once() -> None:
     came = "[" + ",".join(map(str, range(200_000))) + "]"
     sent = "[" + ",".join(str(-number) for number in range(200_000)) + "]"
     assert len(on_a_line(came, sent)) < 400
+
+
+def test_what_is_left_after_pruning_is_still_judged_as_each_peer_saw_it(recording: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "pruned.db"
+    copy.write_bytes(recording.read_bytes())
+    before = rows(copy, "SELECT ts_ns FROM frames WHERE message_id = 'i' ORDER BY id LIMIT 1")[0][0]
+    db = connect(copy)
+    pruning.prune(db.conn, pruning.plan(db.conn, before, ()), before, (), before, lambda _: None)
+    db.close()
+    assert 0 < rows(copy, "SELECT count(*) FROM frames")[0][0] < 5
+    code, found = checked(copy)
+    assert code == 0 and ("payload.schema", "bad-clock") in {(rule, by) for _, _, rule, by in found}

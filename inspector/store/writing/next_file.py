@@ -1,8 +1,8 @@
 """Make the next file of a recording, with the rows that its open sessions need there.
 
 Ids continue from file to file, so a frame, a session or a transaction has one number in all of them. The next file gets
-the open sessions with their handshakes, their charge points, and the transactions that have not ended. References to
-frames of the earlier file become NULL, so that every file can be read alone.
+the open sessions with the facts about them, their charge points, and the transactions that have not ended. References
+to frames of the earlier file become NULL, so that every file can be read alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspector.records import OF_SESSION
 from inspector.store.files.open_files import rename
 from inspector.store.writing.salvage import Refused, Salvage, is_of_the_disk
 
@@ -25,12 +26,12 @@ PART = ".part"
 CONTINUED = "continued"
 """The kind of the event that names the file from which a session, or the recording, continues."""
 
-_OF_OPEN = "'handshake', 'authentication', 'capture', 'taken-over'"
-"""The kinds of events of an open session that the next file needs too: without them it would be judged differently."""
 _OPEN = "SELECT value FROM json_each(:open)"
 _CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
   SELECT session_id FROM frames WHERE id >= :frames UNION SELECT session_id FROM events WHERE id >= :events
   UNION SELECT session_id FROM findings WHERE id >= :findings)"""
+_OF_SESSION = ", ".join(f"'{kind}'" for kind in OF_SESSION)
+"""The kinds of events of an open session that the next file needs too: without them it would be judged differently."""
 _POINTS = f"charge_point_id IN (SELECT charge_point_id FROM sessions WHERE {_CARRIED})"
 _ESSENTIAL = ("recordings", "sessions", "frames")
 """If a row of these tables cannot be copied, the next file is not made."""
@@ -45,7 +46,7 @@ _COPIES = (
     ("absences", "finding_id >= :findings"),
     (
         "events",
-        f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ({_OF_OPEN}))
+        f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ({_OF_SESSION}))
           OR (:gone AND kind = 'gap' AND (session_id IS NULL OR session_id IN ({_OPEN})))""",
     ),
     ("charge_points", _POINTS),

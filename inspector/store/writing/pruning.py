@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+from inspector.records import OF_SESSION
 from inspector.units import quantity
 
 PRUNED = "pruned"
 """The kind of the event in a session that has lost its older frames."""
+_KEPT = ", ".join(f"'{kind}'" for kind in OF_SESSION)
 _OF_SESSION = "SELECT id FROM findings WHERE session_id = :session"
 SLICE = 20_000
 """Frames deleted in one transaction."""
@@ -163,8 +165,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
     run("UPDATE findings SET frame_id = last_frame_id WHERE session_id = :session AND frame_id <= :last", values)
     run("DELETE FROM transactions WHERE session_id = :session AND stop_frame_id <= :last", values)
     run(
-        "DELETE FROM events WHERE session_id = :session AND ts_ns < :before"
-        " AND kind NOT IN ('handshake', 'authentication', 'continued')",
+        f"DELETE FROM events WHERE session_id = :session AND ts_ns < :before AND kind NOT IN ({_KEPT}, 'continued')",
         values,
     )
     run(
