@@ -206,6 +206,13 @@ def test_lost_packets_become_a_gap() -> None:
     assert "gap" in kinds
 
 
+def test_a_websocket_with_too_many_bytes_ends_in_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.formats.pcap.reader.MOST_HELD", 2 * len(CALL))
+    found = list(read(capture_of(segments(*[(True, CALL)] * 5)), Reading("capture")))
+    assert [one.raw for one in found] == [CALL, CALL]
+    assert [event.detail["reason"] for event in found[-1].meta.after] == ["the WebSocket has more than 0 MiB"]  # type: ignore[union-attr]
+
+
 def test_a_capture_that_is_cut_off_gives_what_came_before(tmp_path: Path) -> None:
     whole = capture_of(segments((True, CALL), (False, RESULT))).getvalue()
     (tmp_path / "cut.pcap").write_bytes(whole[:-20])

@@ -25,6 +25,8 @@ LONGEST_HEAD = 64 * 1024
 """The most bytes of a request or an answer of a handshake."""
 LIMIT = 64 * 1024 * 1024
 """The most bytes of one message."""
+MOST_HELD = 256 * 1024 * 1024
+"""The most bytes of messages of one WebSocket; compression could make them many times as long as the capture."""
 MOST_CONNECTIONS = 20_000
 _FRAME_STARTS = frozenset({0x81, 0x82, 0x88, 0x89, 0x8A})
 _JSON_TAG, _DIRECTION_TAG = 12, 35
@@ -96,6 +98,7 @@ class _Connection:
         self._finned: set[End] = set()
         self._opened_ns: int | None = None
         self._last_ns = first.ts_ns
+        self._held = 0
         self.began = bool(first.flags & SYN)
         self.ended = self.has_data = self.encrypted = self._other = False
 
@@ -123,8 +126,8 @@ class _Connection:
             self._finned.add(part.source)
             self.ended = len(self._finned) == 2 or bool(part.flags & RST)
 
-    def _lack(self, ts_ns: int) -> None:
-        detail = {"frames": 1, "since_ns": ts_ns, "until_ns": ts_ns, "reason": "the capture lacks packets"}
+    def _lack(self, ts_ns: int, reason: str = "the capture lacks packets") -> None:
+        detail = {"frames": 1, "since_ns": ts_ns, "until_ns": ts_ns, "reason": reason}
         self._events.append(EventRecord(0, ts_ns, ts_ns, "gap", detail))
 
     def _received(self, source: End, data: bytes, ts_ns: int) -> None:
@@ -187,6 +190,11 @@ class _Connection:
         for opcode, payload, notes in self._assemblers[source].feed(data):
             if opcode in (TEXT, BINARY):
                 direction = Direction.FROM_CHARGE_POINT if up else Direction.FROM_CSMS
+                self._held += len(payload)
+                if self._held > MOST_HELD:
+                    self._other = True
+                    self._lack(ts_ns, f"the WebSocket has more than {MOST_HELD // 1024 // 1024} MiB")
+                    return
                 before, self._events = tuple(self._events), []
                 self._messages.append(
                     Captured(

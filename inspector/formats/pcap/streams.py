@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 MOST_WAITING = 4 * 1024 * 1024
-"""So many bytes may wait for an earlier segment; then that segment counts as missing in the capture."""
+MOST_SEGMENTS = 4000
+"""So many bytes and segments may wait for an earlier one; beyond that, it counts as missing in the capture."""
 _AROUND = 1 << 32
 
 
@@ -34,27 +35,28 @@ class Direction:
             if len(data) > len(self._waiting.get(sequence, b"")):
                 self._size += len(data) - len(self._waiting.get(sequence, b""))
                 self._waiting[sequence] = data
-            self.lost = self._size > MOST_WAITING
+            self.lost = self._size > MOST_WAITING or len(self._waiting) > MOST_SEGMENTS
             return b""
         return self._joined(data)
 
     def _joined(self, data: bytes) -> bytes:
+        """Return the segment with all that follow it without a gap."""
         assert self._next is not None
         parts = [data]
         self._next = (self._next + len(data)) % _AROUND
-        found = True
-        while found and self._waiting:
-            found = False
-            for sequence in sorted(self._waiting, key=self._behind, reverse=True):
-                behind = self._behind(sequence)
-                if behind >= _AROUND // 2:
-                    continue  # it is still ahead
-                waiting = self._waiting.pop(sequence)
-                self._size -= len(waiting)
-                parts.append(waiting[behind:])
-                self._next = (self._next + len(parts[-1])) % _AROUND
-                found = True
-                break
+        while self._waiting:
+            if self._next in self._waiting:
+                sequence = self._next
+            else:  # segments may overlap, if they were sent again in other sizes
+                behind = [one for one in self._waiting if self._behind(one) < _AROUND // 2]
+                if not behind:
+                    break
+                sequence = behind[0]
+            skipped = self._behind(sequence)
+            waiting = self._waiting.pop(sequence)
+            self._size -= len(waiting)
+            parts.append(waiting[skipped:])
+            self._next = (self._next + len(parts[-1])) % _AROUND
         return b"".join(parts)
 
     def _behind(self, sequence: int) -> int:
