@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from csms import passwords, timestamps
@@ -30,17 +31,24 @@ class Entry:
     text: str
 
 
+type Listener = Callable[[str, Source, str | bytes], None]
+"""Gets the id of the charge point and each entry: whole, with its passwords."""
+
+
 class Log:
     """The last messages of one charge point, which remain when it disconnects."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, listener: Callable[[Source, str | bytes], None]) -> None:
         self._memory = memory
+        self._listener = listener
         self.entries: deque[Entry] = deque(maxlen=KEPT)
         self._count = 0
 
-    def add(self, source: Source, text: str) -> None:
+    def add(self, source: Source, message: str | bytes) -> None:
         """Add a message, with asterisks for its passwords and cut after `LONGEST` characters."""
+        self._listener(source, message)
         self._count += 1
+        text = message if isinstance(message, str) else f"<{len(message)} bytes>"
         text = passwords.text(text, self._memory)
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         self.entries.append(Entry(self._count, timestamps.now(), source, shown))
@@ -52,7 +60,12 @@ class Logs:
     Args:
         is_connected: returns whether a charge point is connected.
         passwords: the known passwords of each charge point.
+
+    Attributes:
+        listener: gets every entry as it is added; set by a program that runs the CSMS and needs all frames.
     """
+
+    listener: Listener | None = None
 
     def __init__(self, is_connected: Callable[[str], bool], passwords: Passwords) -> None:
         self._logs: dict[str, Log] = {}
@@ -67,8 +80,13 @@ class Logs:
                 gone = next((name for name in self._logs if not self._is_connected(name)), None)
                 if gone is not None:
                     del self._logs[gone]
-            log = self._logs[charge_point_id] = Log(self._passwords.of(charge_point_id))
+            listener = partial(self._added, charge_point_id)
+            log = self._logs[charge_point_id] = Log(self._passwords.of(charge_point_id), listener)
         return log
+
+    def _added(self, charge_point_id: str, source: Source, message: str | bytes) -> None:
+        if self.listener is not None:
+            self.listener(charge_point_id, source, message)
 
     def forget(self, charge_point_id: str) -> None:
         """Drop the log of a charge point that the operator deleted."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from simulator.live_steps import LiveSteps
 from simulator.scenario import BadScenario, Scenario, load, shipped
 from simulator.station import Station
 from simulator.v2x.charge_point import charge_point_201
@@ -25,6 +26,7 @@ __all__ = [
     "VERSIONS",
     "BadScenario",
     "Identity",
+    "LiveSteps",
     "Outcome",
     "Scenario",
     "Unreachable",
@@ -90,7 +92,7 @@ def make(
     version: str,
     identity: Identity,
     log: Callable[[str], None] = lambda line: None,
-    scenario: Scenario | None = None,
+    scenario: Scenario | LiveSteps | None = None,
 ) -> Station:
     """Build a charge point of a version, with the connectors that a scenario needs; it is powered off."""
     if scenario is not None:
@@ -100,7 +102,7 @@ def make(
 
 async def play(
     station: Station,
-    scenario: Scenario,
+    scenario: Scenario | LiveSteps,
     values: dict[str, Any] | None = None,
     operator: str | None = None,
     after: Callable[[], Any] | None = None,

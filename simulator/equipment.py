@@ -99,12 +99,12 @@ class Equipment(Lifecycle):
 
     async def report(self, connector: Connector, always: bool = False) -> None:
         """Report a connector's status if it differs from the last reported one, or with `always` in any case."""
-        shown = self.dialect.shown_status(connector.status)
-        if not always and (not self.online.is_set() or self._shown.get(connector.number) == shown):
-            return
-        if await self.send(self.dialect.status(connector)):
-            self._shown[connector.number] = shown
-            self.log(f"connector {connector.number} is {shown}")
+        number = connector.number
+        while (shown := self.dialect.shown_status(connector.status)) != self._shown.get(number) or always:
+            if not ((always or self.online.is_set()) and await self.send(self.dialect.status(connector))):
+                return
+            self._shown[number], always = shown, False  # and look again: it may have changed meanwhile
+            self.log(f"connector {number} is {shown}")
 
     def resting(self, connector: Connector) -> str:
         """Return the status of a connector without a cable."""

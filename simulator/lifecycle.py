@@ -271,6 +271,10 @@ class Lifecycle(ABC):
             if not await self.attempt(self.heartbeat()):
                 await asyncio.sleep(1)
 
+    def setting_changed(self) -> None:
+        """Look at the heartbeat interval again."""
+        self._interval_set.set()
+
     async def heartbeat(self) -> None:
         """Send Heartbeat."""
         await self.call("Heartbeat", {})

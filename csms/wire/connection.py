@@ -86,7 +86,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         try:
             async for raw in self.websocket:
                 self.last_message = timestamps.now()
-                self.log.add("charge_point", raw if isinstance(raw, str) else f"<{len(raw)} bytes>")
+                self.log.add("charge_point", raw)
                 await self.route_message(raw)
         except ConnectionClosed:
             pass

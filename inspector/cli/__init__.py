@@ -27,6 +27,7 @@ COMMANDS = {
     "csms": ("csms:csms", "Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port."),
     "simulator": ("simulator:simulator", "Serve a page that turns a browser into a charge point."),
     "charge-point": ("charge_point:charge_point", "Run one simulated charge point, or a fleet of them."),
+    "conform": ("conform:conform", "Test a charge point against the specification, case by case."),
     "replay": ("replay:replay", "Play one side of recorded sessions against a live peer."),
     "diff": ("diff:diff", "Compare two recordings; ids and times may differ."),
     "check": ("check:check", "Judge recordings, traces, logs or bare frames."),

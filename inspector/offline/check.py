@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,8 +46,15 @@ class Checked:
             found.finding.count_against_peer()
 
 
-def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
+def check(
+    records: Iterable[Record], settings: Settings = DEFAULTS, shown: Callable[[bytes], None] = lambda content: None
+) -> Checked:
     """Judge a whole input.
+
+    Args:
+        records: the input.
+        settings: settings of the rules.
+        shown: gets each frame in order as it may be shown, with asterisks for its secrets.
 
     Raises:
         ChargeSentinelError: the input cannot be read.
@@ -57,7 +64,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     seen: dict[int, Found] = {}
 
     def learn_secrets(session: SessionJudge, frame: Frame) -> None:
-        redactor.frame(redactor.secrets_of(session.station.charge_point_id), frame)
+        shown(redactor.frame(redactor.secrets_of(session.station.charge_point_id), frame) or frame.raw)
 
     feed = Feed(settings, before=learn_secrets)
     for record in records:

@@ -51,6 +51,7 @@ class Core16:
         if row.key == "AuthorizationKey" and not HEXADECIMAL.fullmatch(payload["value"]):
             return Reply({"status": "Rejected"})
         row.value = payload["value"]
+        self.station.setting_changed()
         return Reply({"status": "Accepted"})
 
     # --- remote control ------------------------------------------------------------------------------------------

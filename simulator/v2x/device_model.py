@@ -140,6 +140,7 @@ class DeviceModel:
                 status = "Rejected"
             else:
                 found.setting.value = entry["attributeValue"]
+                self.station.setting_changed()
         return {
             "attributeStatus": status,
             "attributeType": attribute,

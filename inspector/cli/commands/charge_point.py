@@ -67,10 +67,10 @@ Examples:
     "--scenario",
     default="charging",
     show_default=True,
-    metavar="NAME|FILE",
+    metavar="NAME|FILE|-",
     is_eager=True,
     callback=show_scenarios,
-    help="Scenario to run; `list` prints the shipped ones.",
+    help="Scenario to run; `list` prints the shipped ones, - reads steps as JSON lines from standard input.",
 )
 @click.option("--token", metavar="ID", help="Id token to charge with, instead of the scenario's.")
 @click.option("--minutes", type=Finite(0.1), help="Simulated charging time of each session.")
@@ -126,8 +126,9 @@ def charge_point(
         simulated.checked_url(url)
     except ValueError as error:
         raise UnusableAddress(url, str(error)) from None
+    found: simulated.Scenario | simulated.LiveSteps
     try:
-        found = simulated.load(scenario)
+        found = simulated.LiveSteps(_print) if scenario == "-" else simulated.load(scenario)
     except (ValueError, simulated.BadScenario) as error:
         raise UserMistake(str(error)) from None
     _fitting(ocpp, count)
@@ -169,6 +170,11 @@ def charge_point(
     return _one(identity, ocpp, found, values, operator, stay, as_json)
 
 
+def _print(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
 FOR_ONE = ("scenario", "operator", "stay")
 FOR_FLEETS = ("rate", "duration")
 
@@ -202,13 +208,14 @@ def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | 
 def _one(
     identity: simulated.Identity,
     version: str,
-    scenario: simulated.Scenario,
+    scenario: simulated.Scenario | simulated.LiveSteps,
     values: dict[str, Any],
     operator: str | None,
     stay: bool,
     as_json: bool,
 ) -> int:
     unsaid: list[OSError] = []
+    apart = as_json or isinstance(scenario, simulated.LiveSteps)  # standard output is for a program
 
     async def run() -> simulated.Outcome | None:
         playing = asyncio.current_task()
@@ -217,7 +224,7 @@ def _one(
         def say(line: str) -> None:
             """Print a line; if that fails, end the run, because the task that logs it cannot report the failure."""
             try:
-                click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=as_json)
+                click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=apart)
                 sys.stdout.flush()
             except OSError as error:
                 unsaid.append(error)
@@ -267,7 +274,7 @@ def _one(
         }
         click.echo(json.dumps(facts))
     else:
-        click.echo(visible_lines(str(outcome)))
+        click.echo(visible_lines(str(outcome)), err=apart)
     return 0 if outcome.good else 1
 
 
