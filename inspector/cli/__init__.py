@@ -22,7 +22,7 @@ COMMANDS = {
     # name: (module and attribute in inspector.cli.commands, first line of its help)
     "demo": ("demo:demo", "Record three charging sessions and show them."),
     "proxy": ("proxy:proxy", "Relay charge points to a CSMS and record every frame."),
-    "control": ("control:control", "Change rules, release held frames and send frames in a running proxy."),
+    "control": ("control:control", "Steer a running proxy: rules, held frames, sessions, CALLs."),
     "browse": ("browse:browse", "Show a recording in the web browser, also while it grows."),
     "csms": ("csms:csms", "Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port."),
     "simulator": ("simulator:simulator", "Serve a page that turns a browser into a charge point."),
@@ -45,7 +45,7 @@ COMMANDS = {
     "rules": ("rules:rules", "List the rules, or explain one of them."),
     "alerts": ("alerts:alerts", "Send alerts about a recording to webhooks and commands."),
     "otel": ("otel:otel", "Send a recording as spans to OpenTelemetry."),
-    "mcp": ("mcp:mcp", "Let an agent read a recording (Model Context Protocol on stdin and stdout)."),
+    "mcp": ("mcp:mcp", "Let an agent read a recording (Model Context Protocol)."),
 }
 
 _UNWRITABLE = "standard output cannot be written"

@@ -57,7 +57,7 @@ The proxy must run with --control. It is found by its recording: --db, traffic.d
 `chargesentinel control add --help` explains the rules.""",
 )
 def control() -> None:
-    """Change rules, release held frames and send frames in a running proxy."""
+    """Steer a running proxy: rules, held frames, sessions, CALLs."""
 
 
 def _asking(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ settings of some agents."""
 )
 @RECORDING
 def mcp(file: Path) -> None:
-    """Let an agent read a recording (Model Context Protocol on stdin and stdout).
+    """Let an agent read a recording (Model Context Protocol).
 
     The recording may still be growing. Needs the extra [mcp].
     """

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from inspector.cli.conformance.stage import Stage
+from inspector.cli.conformance.stage import Stage
 
 type Play = Callable[[Stage], Awaitable[None]]
 
@@ -34,18 +33,6 @@ class Verdict(StrEnum):
     FAIL = "FAIL"
     PARTIAL = "PARTIAL"
     NOT_APPLICABLE = "NOT APPLICABLE"
-
-
-class Failed(Exception):
-    """The charge point did something else than the specification asks for; `str()` says what."""
-
-    def __init__(self, why: str, clause: str, frame: int | None = None) -> None:
-        super().__init__(why)
-        self.clause, self.frame = clause, frame
-
-
-class NotApplicable(Exception):
-    """The charge point does not have what the case needs; `str()` says what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from inspector.cli.conformance.case import Failed
+from inspector.cli.conformance.failures import Failed
 from inspector.errors import UserMistake
 from inspector.escaping import visible
 

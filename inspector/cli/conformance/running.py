@@ -10,7 +10,8 @@ from csms.configuration import Settings
 from csms.errors import CsmsMistake
 from inspector.cli.conformance import cases_2x, cases_16
 from inspector.cli.conformance.bench import Bench
-from inspector.cli.conformance.case import Case, Failed, NotApplicable, Problem, Result, Verdict, chosen
+from inspector.cli.conformance.case import Case, Problem, Result, Verdict, chosen
+from inspector.cli.conformance.failures import Failed, NotApplicable
 from inspector.cli.conformance.person import Person
 from inspector.cli.conformance.seen import Frames
 from inspector.cli.conformance.stage import Known, Limits, Stage

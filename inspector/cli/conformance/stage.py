@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.cli.conformance.bench import Bench
-from inspector.cli.conformance.case import Failed, NotApplicable
+from inspector.cli.conformance.failures import Failed, NotApplicable
 from inspector.cli.conformance.person import Person
 from inspector.cli.conformance.seen import Frames, Seen
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from inspector.cli.conformance.case import Failed, NotApplicable, Play, case
+from inspector.cli.conformance.case import Play, case
+from inspector.cli.conformance.failures import Failed, NotApplicable
 from inspector.cli.conformance.seen import Seen
 from inspector.cli.conformance.stage import Stage, Test, having
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from inspector.cli.conformance.case import Failed, NotApplicable
+from inspector.cli.conformance.failures import Failed, NotApplicable
 from inspector.cli.conformance.seen import Seen
 from inspector.cli.conformance.stage import Stage, Test, having
 
