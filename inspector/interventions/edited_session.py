@@ -203,6 +203,10 @@ class EditedSession:
             for turn in self._ways[sender].calls.withdrawn(held.frame.message_id, now_s):
                 self._put(sender, turn)
 
+    def expect_no_answer(self, message_id: str) -> None:
+        """Note that nobody waits for the answer to a CALL of the proxy any more; it still reaches no peer."""
+        self._asked.pop(message_id, None)
+
     def ended(self) -> None:
         """Let nobody wait for answers any more: the session has ended."""
         asked, self._asked = self._asked, {}

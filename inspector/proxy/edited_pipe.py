@@ -10,6 +10,7 @@ from time import monotonic, time_ns
 from inspector.interventions.edited_session import EditedSession
 from inspector.proxy.pipe import reset
 from inspector.proxy.session_tap import SessionTap
+from inspector.records import TAKEN_OVER
 
 logger = logging.getLogger(__name__)
 
@@ -214,6 +215,7 @@ def take_over(tap: SessionTap, edited: EditedSession) -> str | None:
     if handed is None:
         return "it is ending"
     tap.edited = edited
+    tap.event(TAKEN_OVER, {"by": "interventions"})
     edited.settle(monotonic())
     relay = EditedRelay(handed.transports[True], handed.transports[False], tap, edited, handed.on_closed)
     relay.begin(handed.full)

@@ -24,7 +24,6 @@ from inspector.proxy.edited_pipe import GOODBYE_S, take_over
 from inspector.proxy.pipe import TURN_S
 from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
-from inspector.records import TAKEN_OVER
 
 logger = logging.getLogger(__name__)
 
@@ -98,11 +97,13 @@ class LiveSessions:
             if monotonic() - began > TURN_S:
                 await asyncio.sleep(0)
                 began = monotonic()
-            if not tap.closed:
+            try:
                 self._match(tap)
+            except Exception:
+                logger.exception("%s: an internal error when rules were to apply to it", tap)
 
     def _match(self, tap: SessionTap) -> None:
-        if tap.edited is not None or not tap.taken_over:
+        if tap.edited is not None or tap.closed or not tap.taken_over:
             return
         rules = self.interventions.rules_of(tap.facts.get("charge_point_id") or "")
         if rules.for_frames and (why := self._take_over(tap, rules)) is not None:
@@ -123,9 +124,7 @@ class LiveSessions:
         rules.forget_states()
         edited = self.interventions.edit(rules, tap.facts, tap, tap.readers)
         why = take_over(tap, edited)
-        if why is None:
-            tap.event(TAKEN_OVER, {"by": "interventions"})
-        else:
+        if why is not None:
             self._refused = {one.number: self._refused[one.number] for one in self.all() if one.number in self._refused}
             self._refused[tap.number] = why
         return why
@@ -150,6 +149,7 @@ class LiveSessions:
             async with asyncio.timeout(seconds):
                 return {"message_id": message_id, **_outcome(await answered)}
         except TimeoutError:
+            edited.expect_no_answer(message_id)
             return {"message_id": message_id, **_outcome(None, "timeout")}
         finally:
             self._asked -= 1

@@ -43,6 +43,31 @@ def test_an_edit_takes_json_or_text() -> None:
     assert edit("/idTag=") == {"pointer": "/idTag", "remove": True}
 
 
+def test_a_control_port_needs_the_fast_path_and_a_usable_token(tmp_path: Path) -> None:
+    proxy = ("proxy", "--upstream", "ws://127.0.0.1:1", "--listen", "0", "--db", tmp_path / "traffic.db")
+    for words, said in (
+        (("--control", "0", "--no-fast-path"), "without the fast path: --control"),
+        (("--control-token-file", "x"), "--control-token-file needs --control"),
+        (("--control", "0", "--control-token-file", tmp_path / "x"), "cannot be read"),
+        (("--control", "nowhere:"), "write it as PORT or HOST:PORT"),
+    ):
+        done = chargesentinel(*proxy, *words)
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "traffic.db-control").exists()
+
+
+@pytest.mark.system
+async def test_a_token_that_the_user_has_chosen_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("chosen-token\n")
+    async with control_bench(tmp_path, "--control-token-file", tmp_path / "token") as bench:
+        assert "chosen-token" not in bench.proxy.report() and bench.page.count("?") == 0
+        assert await control(bench, "held") == "no frame is held"
+        assert "chosen-token" in (tmp_path / "traffic.db-control").read_text()
+        for token, status in (("chosen-token", 200), ("chosen-tokem", 401)):
+            answer = await bench.api.get("/api/held", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == status
+
+
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[ControlBench]:
     async with control_bench(tmp_path) as bench:
