@@ -185,3 +185,5 @@ def test_the_wheel_alone_plays_the_demo(tmp_path: Path) -> None:
     assert played.returncode == 0, played.stdout + played.stderr
     assert "Recorded in demo.db: 3 sessions" in played.stdout
     assert "Findings: 0 error" in played.stdout
+    listed = run([str(bin_folder / "chargesentinel"), "proxy", "--interventions", "list"], elsewhere)
+    assert listed.returncode == 0 and "slow-boot" in listed.stdout and len(listed.stdout.splitlines()) == 10

@@ -60,6 +60,7 @@ async def test_frames_are_held_released_edited_and_sent_while_the_proxy_runs(ocp
         assert not any("Reset" in text or "Heartbeat" in text for text in csms.heard("CP-1"))
 
 
+@pytest.mark.system
 def test_a_wrong_rule_is_refused_with_what_is_wrong(ocpp_proxy: OcppProxy) -> None:
     rules: list[Any] = ["slow-bot", {"match": {"acton": "Reset"}, "do": {"drop": True}}]
     for rule, said in zip(rules, ("did you mean slow-boot", "did you mean action"), strict=True):

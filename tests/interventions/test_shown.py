@@ -15,6 +15,7 @@ import pytest
 from inspector.browse.interventions import difference, on_a_line
 from inspector.cli.output.log_lines import LogLines
 from inspector.cli.output.screen import Screen
+from inspector.replay.script import read as read_scripts
 from inspector.store.files.connection import open_recording
 from inspector.store.reading import reader
 from inspector.store.schema import connect
@@ -193,3 +194,13 @@ def test_what_is_left_after_pruning_is_still_judged_as_each_peer_saw_it(recordin
     assert 0 < rows(copy, "SELECT count(*) FROM frames")[0][0] < 5
     code, found = checked(copy)
     assert code == 0 and ("payload.schema", "bad-clock") in {(rule, by) for _, _, rule, by in found}
+
+
+def test_replay_plays_what_the_peers_sent_and_nothing_that_the_proxy_made(recording: Path) -> None:
+    (script,) = read_scripts(str(recording))
+    sent = rows_of(
+        recording, "SELECT raw FROM frames WHERE id NOT IN (SELECT frame_id FROM interventions WHERE what = 'made')"
+    )
+    assert [frame.raw.decode() for frame in script.frames] == sent
+    assert b'"Blocked"' not in b"".join(frame.raw for frame in script.frames)
+    assert not [key for key in script.findings if key[0] in ("payload.schema", "rpc.second-answer")]
