@@ -29,6 +29,18 @@ _FITTING = {
     "Voltage": {"V"},
 }
 """For each kind of measurand, the standardized units in which it is measured."""
+_USUAL = frozenset(
+    {
+        ("Energy.Active.Import.Register", "Wh"),
+        ("Energy.Active.Import.Register", "kWh"),
+        ("Power.Active.Import", "W"),
+        ("Power.Active.Import", "kW"),
+        ("Current.Import", "A"),
+        ("Voltage", "V"),
+        ("SoC", "Percent"),
+    }
+)
+"""The most frequent measurands and their units, which need no closer look."""
 _WITHOUT_PHASE = frozenset({"SoC", "RPM"})
 _CONTEXTS = {"MeterValueClock": "Sample.Clock", "MeterValuePeriodic": "Sample.Periodic", "Trigger": "Trigger"}
 """For each trigger of an event with meter values, their context."""
@@ -73,6 +85,7 @@ class SampleMeanings2x(Topic):
 
     def setup(self) -> None:
         self._registers: Known[tuple[int, str], tuple[str, float]] = Known()  # last register, by EVSE and location
+        self._updated: Known[str, None] = Known()  # transactions with an event that had meter values
         self._transactions = self.station.topic(Transactions2x)
 
     @rule(
@@ -92,17 +105,21 @@ class SampleMeanings2x(Topic):
         if "meterValue" not in payload:
             return None
         event = self._transactions.event if frame.action == "TransactionEvent" else None
+        based = event is not None and (event.kind != "Updated" or event.transaction.transaction_id not in self._updated)
+        if based and event is not None:
+            self._updated.note(event.transaction.transaction_id, None)
         for i, value in enumerate(elements(payload, "meterValue")):
             at = string(value, "timestamp")
             for j, sample in enumerate(elements(value, "sampledValue")):
-                fault = self._unit(sample)
+                measure = sample.get("unitOfMeasure")
+                fault = self._unit(sample) if measure is not None else None
                 if fault is None and "phase" in sample:
                     fault = aside(self.phase, sample)
                 if fault is None and "location" in sample:
                     fault = aside(self.location, sample)
                 if fault is None and "context" in sample:
                     fault = aside(self.context, sample, payload, event, at)
-                if fault is None and event is not None and at is not None:
+                if fault is None and based and event is not None and at is not None:
                     fault = aside(self.rebased, sample, event, at)
                 if fault is None and "signedMeterValue" in sample and self.session.version is OcppVersion.V21:
                     signed = member(sample, "signedMeterValue")
@@ -117,6 +134,8 @@ class SampleMeanings2x(Topic):
         if type(unit) is not str or unit not in UNITS_2X:
             return None
         measurand = sample.get("measurand", _DEFAULT)
+        if type(measurand) is str and (measurand, unit) in _USUAL:
+            return None
         kind = str(measurand).split(".")
         fitting = _FITTING.get(".".join(kind[:2])) or _FITTING.get(kind[0])
         if fitting is None or unit in fitting:

@@ -12,12 +12,15 @@ from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
-from inspector.rules.topics.example_frames import BOOT_2X, NOW, script, started, status_2x, transaction_event
+from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, script, started, status_2x, transaction_event
 from inspector.rules.topics.smart_charging.external import limited
 from inspector.rules.topics.smart_charging.metered_v2x import samples_of
 
 SOON_S = 30.0
 """A change that a meter value shows is to be reported within so many seconds."""
+EVSES_LIMIT = 500
+_FIRST = (None, "L1", "L1-N")
+"""The phases of a sample by which rates are compared."""
 CAUSED_S = 300.0
 """A rate that changes so long after a limit has another cause."""
 LEAST_PERCENT = 10
@@ -50,7 +53,7 @@ class ChangedRates(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._rates: Known[int, tuple[str, float]] = Known()  # by EVSE: unit and value of its latest rate
+        self._values: dict[int, Payload] = {}  # by EVSE: its latest meter value
         self._changes: Known[int, _Change] = Known()  # by EVSE: a change whose effect is to be reported
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
@@ -80,15 +83,19 @@ class ChangedRates(Topic):
     @track(call("NotifyChargingLimit", "ClearedChargingLimit"))
     def limited(self, frame: Frame) -> None:
         place = integer(frame.payload, "evseId")
-        for evse, (unit, rate) in self._rates.items():
+        for evse, value in self._values.items():
             if place in (None, 0, evse) and self._transactions.open_on(evse):
-                self._changes.note(evse, _Change(frame, unit, rate))
+                for sample in samples_of(value):
+                    if sample.phase in _FIRST:
+                        self._changes.note(evse, _Change(frame, sample.unit, sample.value))
+                        break
+        self.station.refresh_listeners()
 
     @track(result("SetChargingProfile", "ClearChargingProfile", "UpdateDynamicSchedule"))
     def profiled(self, frame: Frame) -> None:
         self._changes.clear()  # the rate may change because of this
 
-    @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._rates)
+    @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._changes)
     def reported(self, frame: Frame) -> None:
         event = self._transactions.event
         evse = event.transaction.evse if event is not None else None
@@ -96,7 +103,7 @@ class ChangedRates(Topic):
             if event.trigger == "ChargingRateChanged" or event.kind == "Ended" or "Suspended" in str(event.info):
                 self._changes.pop(evse, None)
             if event.kind == "Ended":
-                self._rates.pop(evse, None)
+                self._values.pop(evse, None)
 
     @track(call("MeterValues", "TransactionEvent"))
     def measured(self, frame: Frame) -> None:
@@ -107,24 +114,23 @@ class ChangedRates(Topic):
             event = self._transactions.event
             evse = event.transaction.evse if event is not None and event.kind == "Updated" else None
         values = elements(frame.payload, "meterValue")
-        if not evse or not values or not self._transactions.open_on(evse):
+        if not evse or not values:
             return
-        change = self._changes.get(evse)
+        change = self._changes.get(evse) if self._changes else None
+        if change is None:
+            if evse in self._values or len(self._values) < EVSES_LIMIT:
+                self._values[evse] = values[-1]
+            return
+        if frame.mono_ns - change.frame.mono_ns > CAUSED_S * 1e9:
+            del self._changes[evse]
+            return
         for sample in samples_of(values[-1]):
-            if sample.phase not in (None, "L1", "L1-N"):
-                continue
-            if change is None:
-                if not self._rates:
-                    self.station.refresh_listeners()
-                self._rates.note(evse, (sample.unit, sample.value))
-                return
-            least = self._configuration.variable_number("SmartChargingCtrlr", "LimitChangeSignificance")
-            if frame.mono_ns - change.frame.mono_ns > CAUSED_S * 1e9:
-                del self._changes[evse]
-                return
             falls = change.frame.action == "NotifyChargingLimit"
-            if sample.unit == change.unit and change.rate > 0 and (sample.value < change.rate) is falls:
+            if sample.phase not in _FIRST or sample.unit != change.unit or change.rate <= 0:
+                continue
+            if (sample.value < change.rate) is falls:
+                least = self._configuration.variable_number("SmartChargingCtrlr", "LimitChangeSignificance")
                 percent = abs(sample.value - change.rate) / change.rate * 100
                 if percent > max(LEAST_PERCENT if least is None else least, 1):
                     self.station.deadline(frame, SOON_S, self.unreported, evse, change, sample.value, frame)
-                return
+            return
