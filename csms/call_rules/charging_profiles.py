@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from csms.call_rules.rule import V2X, V16, V21, Facts, Rule
+from csms.call_rules.rule import EVERY, V2X, V16, V21, Facts, Rule
 from csms.schemas import Payload
 
 LIMITS = ("limit", "limit_L2", "limit_L3")
@@ -153,6 +153,31 @@ def _low_id(payload: Payload, facts: Facts) -> bool:
     return highest.isdigit() and payload["chargingProfile"]["id"] <= int(highest)
 
 
+def _fine_limits(payload: Payload, facts: Facts) -> bool:
+    """Return whether a limit or setpoint has more than one decimal."""
+    values = (
+        period[name]
+        for period in _periods(payload)
+        for name in (*LIMITS, *DISCHARGE, *SETPOINTS)
+        if isinstance(period.get(name), float)
+    )
+    return any(abs(value * 10 - round(value * 10)) > 1e-6 for value in values)
+
+
+def _after_the_end(payload: Payload, facts: Facts) -> bool:
+    return any(
+        period["startPeriod"] >= schedule["duration"]
+        for schedule in _schedules(payload)
+        if schedule.get("duration")
+        for period in schedule["chargingSchedulePeriod"]
+        if period["startPeriod"] > 0
+    )
+
+
+def _phase_limits(payload: Payload) -> bool:
+    return any({"limit_L2", "limit_L3"} & set(period) for period in _periods(payload))
+
+
 def _vague(payload: Payload, facts: Facts) -> bool:
     criterion = payload["chargingProfile"]
     given = {"chargingProfileId", "stackLevel", "chargingLimitSource", "chargingProfilePurpose"} & set(criterion)
@@ -268,6 +293,40 @@ RULES: tuple[Rule, ...] = (
     Rule(SET, V2X, "K01.FR.06", "another profile with this purpose and stackLevel is valid then", _level_taken),
     Rule(
         SET, V2X, "K01.FR.39", "the transaction has another TxProfile with this stackLevel", _transaction_level_taken
+    ),
+    Rule(
+        SET, V2X, "K02.FR.03", "a profile with a transactionId must be a TxProfile",
+        lambda payload, facts: "transactionId" in payload["chargingProfile"] and not _tx_profile(payload),
+    ),
+    Rule(
+        SET, V16, "1.6 errata 3.56", "recurrencyKind is for Recurring profiles",
+        lambda payload, facts: not _kind_is("Recurring")(payload)
+        and any("recurrencyKind" in profile for profile in _profiles(payload)),
+    ),
+    *(Rule(action, V2X, "K01", "a limit has at most one decimal", _fine_limits) for action in (SET, START)),
+    *(
+        Rule(action, EVERY, "1.6, 7.13; 2.x, K01", "every period must begin before duration ends", _after_the_end)
+        for action in (SET, START, START_16)
+    ),
+    Rule(
+        SET, V21, "K01.FR.70", "a PriorityCharging profile has no duration",
+        lambda payload, facts: _purpose_is("PriorityCharging")(payload)
+        and any("duration" in schedule for schedule in _schedules(payload)),
+    ),
+    Rule(
+        SET, V21, "K01.FR.71", "PriorityCharging and ChargingStationMaxProfile are for ChargingOnly",
+        lambda payload, facts: _purpose_is("PriorityCharging", "ChargingStationMaxProfile")(payload)
+        and any(period.get("operationMode", "ChargingOnly") != "ChargingOnly" for period in _periods(payload)),
+    ),
+    Rule(
+        SET, V21, "K01.FR.143", "only a TxProfile may have limit_L2 and limit_L3",
+        lambda payload, facts: not _tx_profile(payload) and _phase_limits(payload),
+    ),
+    Rule(
+        SET, V21, "K01.FR.145", "limit_L2 and limit_L3 need limit",
+        lambda payload, facts: any(
+            {"limit_L2", "limit_L3"} & set(period) and "limit" not in period for period in _periods(payload)
+        ),
     ),
     Rule(SET, V21, "K01.FR.80", "the profile's id must be above MaxExternalConstraintsId", _low_id),
     Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -9,6 +10,11 @@ from urllib.parse import urlsplit
 from csms import timestamps
 from csms.call_rules.rule import EVERY, V2X, V16, V21, Facts, Rule
 from csms.schemas import Payload
+
+NOW_S = 60
+MD5 = re.compile(r"[0-9A-Fa-f]{32}")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _expired(member: str) -> Callable[[Payload, Facts], bool]:
@@ -72,7 +78,64 @@ def _address_differs(payload: Payload, facts: Facts) -> bool:
     return url.startswith("ws://" if profile["securityProfile"] >= 2 else "wss://")
 
 
+def _no_such_transaction(payload: Payload, facts: Facts) -> bool:
+    return str(payload["transactionId"]) not in facts.transactions
+
+
+def _finished_transaction(payload: Payload, facts: Facts) -> bool:
+    wanted = payload["message"].get("transactionId")
+    return wanted is not None and wanted not in facts.transactions
+
+
+def _stale(payload: Payload, facts: Facts) -> bool:
+    moment = timestamps.parse(payload["timestamp"])
+    return moment is not None and abs((datetime.now(UTC) - moment).total_seconds()) > NOW_S
+
+
+def _languages(payload: Payload, facts: Facts) -> bool:
+    message = payload["message"]
+    texts = [message["message"], *message.get("messageExtra", [])]
+    return any("language" in text and not LANGUAGE.fullmatch(text["language"]) for text in texts)
+
+
+def _tariff_times(payload: Payload, facts: Facts) -> bool:
+    elements = [value for value in payload["tariff"].values() if isinstance(value, dict)]
+    conditions = [price.get("conditions", {}) for each in elements for price in each.get("prices", [])]
+    times = [each[name] for each in conditions for name in ("startTimeOfDay", "endTimeOfDay") if name in each]
+    return any(not TIME_OF_DAY.fullmatch(time) for time in times)
+
+
+def _no_rate(payload: Payload, facts: Facts) -> bool:
+    return not {"interval", "values"} & set(payload["params"])
+
+
+def _stream_without_rate(payload: Payload, facts: Facts) -> bool:
+    streams = [entry["periodicEventStream"] for entry in payload["setMonitoringData"] if "periodicEventStream" in entry]
+    return any(not {"interval", "values"} & set(stream) for stream in streams)
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("RemoteStopTransaction", V16, "1.6, 5.12", "this transaction is not open", _no_such_transaction),
+    Rule("RequestStopTransaction", V2X, "F03.FR.01", "this transaction is not open", _no_such_transaction),
+    Rule("SetDisplayMessage", V2X, "O01.FR.04", "this transaction is not open", _finished_transaction),
+    Rule("SetDisplayMessage", V2X, "O01.FR.17", "language must be a tag such as en-US", _languages),
+    Rule("AFRRSignal", V21, "Q08.FR.12", "timestamp must be the current time", _stale),
+    *(
+        Rule(action, V21, "I07.FR.17", "times of day in a tariff are written hh:mm", _tariff_times)
+        for action in ("SetDefaultTariff", "ChangeTransactionTariff")
+    ),
+    Rule("AdjustPeriodicEventStream", V21, "N14.FR.01", "params needs interval or values", _no_rate),
+    Rule(
+        "SetVariableMonitoring", V21, "N11.FR.09", "periodicEventStream needs interval or values",
+        _stream_without_rate,
+    ),
+    *(
+        Rule(
+            action, V2X, "L03.FR.02", "checksum must be an MD5 checksum: 32 hexadecimal digits",
+            lambda payload, facts: not MD5.fullmatch(payload["checksum"]),
+        )
+        for action in ("PublishFirmware", "UnpublishFirmware")
+    ),
     Rule(
         "RemoteStartTransaction", V16, "1.6, 6.33", "connectorId must be above 0",
         lambda payload, facts: payload.get("connectorId") == 0,

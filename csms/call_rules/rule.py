@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from csms.schemas import Payload
@@ -29,6 +29,8 @@ class Facts:
     """Returns the value of a 2.x variable, or with the component "" of a 1.6 key; None if the CSMS does not know it."""
     profiles: Callable[[str], list[tuple[int, Payload]]] = _no_profiles
     """Returns the charge point's charging profiles of a purpose, each with its EVSE."""
+    transactions: Set[str] = frozenset()
+    """The ids of the charge point's open transactions."""
     has_needs: bool = False
     """Whether the charge point has sent NotifyEVChargingNeeds."""
 

@@ -73,7 +73,12 @@ def _used_slot(payload: Payload, facts: Facts) -> bool:
     )
 
 
+def _password_elsewhere(payload: Payload, facts: Facts) -> bool:
+    return any(entry["variable"]["name"].casefold() == "authorizationkey" for entry in payload["setVariableData"])
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("SetVariables", V2X, "A01.FR.02", "the password of 2.x is BasicAuthPassword", _password_elsewhere),
     Rule(
         "ChangeConfiguration", V16, "whitepaper 2.4", "AuthorizationKey must be 16 to 20 bytes in hexadecimal",
         _bad_authorization_key,

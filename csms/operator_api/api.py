@@ -217,6 +217,7 @@ class Api:
             token_status,
             lambda component, variable: store.variable_value(name, component, variable),
             lambda purpose: store.profiles(name, purpose),
+            {str(row["transaction_id"]) for row in store.open_transactions(name)},
             store.has_noticed(name, "NotifyEVChargingNeeds"),
         )
         objection = call_order.objection(version, boot_status, action, payload, facts)

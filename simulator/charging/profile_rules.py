@@ -91,6 +91,41 @@ RULES = (
         lambda raw: any(period.get("operationMode", "ChargingOnly") not in MODES for period in _all_periods(raw)),
     ),
     Rule(
+        "K01.FR.70",
+        "InvalidProfile",
+        "a PriorityCharging profile cannot have a duration",
+        lambda raw: (
+            raw["chargingProfilePurpose"] == "PriorityCharging"
+            and any("duration" in schedule for schedule in raw["chargingSchedule"])
+        ),
+    ),
+    Rule(
+        "K01.FR.71",
+        "InvalidProfile",
+        "PriorityCharging and ChargingStationMaxProfile are for ChargingOnly",
+        lambda raw: (
+            raw["chargingProfilePurpose"] in ("PriorityCharging", "ChargingStationMaxProfile")
+            and any(period.get("operationMode", "ChargingOnly") != "ChargingOnly" for period in _all_periods(raw))
+        ),
+    ),
+    Rule(
+        "K01.FR.144",
+        "PhaseConflict",
+        "only a TxProfile can have limit_L2 and limit_L3",
+        lambda raw: (
+            raw["chargingProfilePurpose"] != "TxProfile"
+            and any({"limit_L2", "limit_L3"} & set(period) for period in _all_periods(raw))
+        ),
+    ),
+    Rule(
+        "K01.FR.146",
+        "PhaseConflict",
+        "limit_L2 and limit_L3 need limit",
+        lambda raw: any(
+            {"limit_L2", "limit_L3"} & set(period) and "limit" not in period for period in _all_periods(raw)
+        ),
+    ),
+    Rule(
         "K01.FR.123 to K01.FR.125",
         "InvalidSchedule",
         "useLocalTime, randomizedDelay and limitAtSoC are not supported",

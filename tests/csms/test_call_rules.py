@@ -8,154 +8,48 @@ from typing import Any
 import httpx
 import pytest
 
-from csms import call_rules
+from csms import call_rules, timestamps
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
 from csms.operator_api.web import serving
 from csms.wire import call_order
+from tests.csms.call_payloads import (
+    CURVE,
+    DROOP,
+    FUTURE,
+    GRADIENT,
+    PAST,
+    TOKEN,
+    control,
+    customer,
+    firmware,
+    in_mode,
+    kind,
+    list2,
+    list16,
+    log,
+    message,
+    monitor,
+    network,
+    password,
+    profile,
+    profile16,
+    reads,
+    reserve2,
+    reserve16,
+    schedule,
+    schedules,
+    set2,
+    set16,
+    setpoint,
+    start2,
+    timed,
+    trigger,
+    variables,
+    with_periods,
+)
 from tests.csms.peer import connected
 
-PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
-TOKEN = {"idToken": "TAG", "type": "Central"}
-
-
-def schedule(*starts: int, **period: Any) -> dict[str, Any]:
-    periods = [{"startPeriod": start, "limit": 10.0} | period for start in starts or (0,)]
-    return {"chargingRateUnit": "W", "startSchedule": FUTURE, "chargingSchedulePeriod": periods}
-
-
-def profile16(purpose: str = "TxDefaultProfile", *starts: int, **more: Any) -> dict[str, Any]:
-    return {
-        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": purpose,
-        "chargingProfileKind": "Absolute", "chargingSchedule": schedule(*starts),
-    } | more  # fmt: skip
-
-
-def profile(purpose: str = "TxDefaultProfile", *starts: int, **more: Any) -> dict[str, Any]:
-    return {
-        "id": 1, "stackLevel": 0, "chargingProfilePurpose": purpose, "chargingProfileKind": "Absolute",
-        "chargingSchedule": [{"id": 1} | schedule(*starts)],
-    } | more  # fmt: skip
-
-
-def set16(place: int, *arguments: Any, **more: Any) -> dict[str, Any]:
-    return {"connectorId": place, "csChargingProfiles": profile16(*arguments, **more)}
-
-
-def set2(place: int, *arguments: Any, **more: Any) -> dict[str, Any]:
-    return {"evseId": place, "chargingProfile": profile(*arguments, **more)}
-
-
-def start2(**more: Any) -> dict[str, Any]:
-    return {"remoteStartId": 1, "idToken": TOKEN, "evseId": 1} | more
-
-
-def trigger(**evse: Any) -> dict[str, Any]:
-    return {"requestedMessage": "StatusNotification", "evse": {"id": 1} | evse}
-
-
-def password(value: str) -> dict[str, Any]:
-    place = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
-    return {"setVariableData": [place | {"attributeValue": value}]}
-
-
-def list16(version: int, *entries: tuple[str, bool], kind: str = "Full") -> dict[str, Any]:
-    listed = [{"idTag": tag} | ({"idTagInfo": {"status": "Accepted"}} if known else {}) for tag, known in entries]
-    return {"listVersion": version, "updateType": kind, "localAuthorizationList": listed}
-
-
-def list2(version: int, *entries: tuple[str, bool], kind: str = "Full") -> dict[str, Any]:
-    listed = [
-        {"idToken": {"idToken": tag, "type": "Central"}} | ({"idTokenInfo": {"status": "Accepted"}} if known else {})
-        for tag, known in entries
-    ]
-    return {"versionNumber": version, "updateType": kind} | ({"localAuthorizationList": listed} if listed else {})
-
-
-def reserve2(expiry: str) -> dict[str, Any]:
-    return {"id": 1, "expiryDateTime": expiry, "idToken": TOKEN, "evseId": 1}
-
-
-def reserve16(expiry: str) -> dict[str, Any]:
-    return {"connectorId": 1, "expiryDate": expiry, "idTag": "TAG", "reservationId": 1}
-
-
-def setpoint(**period: Any) -> dict[str, Any]:
-    periods = [{"startPeriod": 0, "operationMode": "CentralSetpoint"} | period]
-    return with_periods(*periods)
-
-
-def with_periods(*periods: dict[str, Any], unit: str = "W", **more: Any) -> dict[str, Any]:
-    schedules = [{"id": 1, "chargingRateUnit": unit, "startSchedule": FUTURE, "chargingSchedulePeriod": list(periods)}]
-    return {"evseId": 1, "chargingProfile": profile(**more) | {"chargingSchedule": schedules}}
-
-
-def in_mode(mode: str, unit: str = "W", **period: Any) -> dict[str, Any]:
-    return with_periods({"startPeriod": 0, "operationMode": mode} | period, unit=unit)
-
-
-CURVE = {"v2xBaseline": 1.0, "v2xFreqWattCurve": [{"frequency": 49, "power": 1}, {"frequency": 51, "power": 0}]}
-
-
-def kind(name: str, start: bool, *, count: int = 1, **more: Any) -> dict[str, Any]:
-    """A SetChargingProfile with a chargingProfileKind, with or without startSchedule."""
-    offered = {"id": 1, "chargingRateUnit": "W"} | ({"startSchedule": FUTURE} if start else {})
-    offered["chargingSchedulePeriod"] = [{"startPeriod": at, "limit": 1.0} for at in range(count)]
-    return {"evseId": 1, "chargingProfile": profile(chargingProfileKind=name, **more) | {"chargingSchedule": [offered]}}
-
-
-def schedules(count: int) -> dict[str, Any]:
-    offered = [schedule() | {"id": number} for number in range(count)]
-    return {"evseId": 1, "chargingProfile": profile() | {"chargingSchedule": offered}}
-
-
-def variables(*entries: tuple[str, str]) -> dict[str, Any]:
-    data = [
-        {"component": {"name": component}, "variable": {"name": name}, "attributeValue": "1"}
-        for component, name in entries
-    ]
-    return {"setVariableData": data}
-
-
-def reads(count: int, member: str) -> dict[str, Any]:
-    data = [{"component": {"name": "C"}, "variable": {"name": f"V{number}"}} for number in range(count)]
-    return {member: data}
-
-
-def control(kind: str, default: bool = False, **settings: Any) -> dict[str, Any]:
-    return {"isDefault": default, "controlId": "c", "controlType": kind, **settings}
-
-
-def network(**more: Any) -> dict[str, Any]:
-    data = {
-        "ocppInterface": "Wired0", "ocppTransport": "JSON", "messageTimeout": 30, "ocppCsmsUrl": "wss://h/",
-        "securityProfile": 2, "ocppVersion": "OCPP20",
-    }  # fmt: skip
-    return {"configurationSlot": 1, "connectionData": data | more}
-
-
-def log(location: str) -> dict[str, Any]:
-    return {"logType": "DiagnosticsLog", "requestId": 1, "log": {"remoteLocation": location}}
-
-
-def message(end: str) -> dict[str, Any]:
-    content = {"format": "UTF8", "content": "hello"}
-    times = {"startDateTime": "2030-01-01T00:00:00Z", "endDateTime": end}
-    return {"message": {"id": 1, "priority": "NormalCycle", "message": content} | times}
-
-
-def firmware(**more: Any) -> dict[str, Any]:
-    return {"requestId": 1, "firmware": {"location": "https://h/f", "retrieveDateTime": FUTURE} | more}
-
-
-def customer(**more: Any) -> dict[str, Any]:
-    return {"requestId": 1, "report": True, "clear": False} | more
-
-
-DROOP = {
-    "priority": 1, "overFreq": 51, "underFreq": 49, "overDroop": 5, "underDroop": 5, "responseTime": 1
-}  # fmt: skip
-GRADIENT = {"priority": 1, "gradient": 1, "softGradient": 1}
 REMOTE_16, REMOTE_2, SET = "RemoteStartTransaction", "RequestStartTransaction", "SetChargingProfile"
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
     # version, action, a payload that breaks the rule, one that does not, the requirement
@@ -205,6 +99,54 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
         {"startPeriod": 0, "limit": 1.0, "numberPhases": 1, "phaseToUse": 1}
     )["chargingProfile"] | {"chargingProfilePurpose": "TxProfile"}), start2(), "K01.FR.20"),
     ("2.0.1", SET, schedules(2), schedules(1), "K01.FR.34"),
+    ("2.0.1", SET, set2(1, transactionId="t"), set2(1), "K02.FR.03"),
+    ("1.6", SET, set16(1, recurrencyKind="Daily"),
+     set16(1, chargingProfileKind="Recurring", recurrencyKind="Daily"), "3.56"),
+    ("2.1", SET, {"evseId": 0, "chargingProfile": kind("Relative", False)["chargingProfile"] | {
+        "chargingProfilePurpose": "PriorityCharging", "chargingSchedule": [{"id": 1, "chargingRateUnit": "W",
+        "duration": 60, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1.0}]}]}},
+     {"evseId": 0, "chargingProfile": kind("Relative", False)["chargingProfile"] | {
+        "chargingProfilePurpose": "PriorityCharging"}}, "K01.FR.70"),
+    ("2.1", SET, {"evseId": 0, "chargingProfile": in_mode("Idle")["chargingProfile"] | {
+        "chargingProfilePurpose": "PriorityCharging"}}, set2(0, "PriorityCharging"), "K01.FR.71"),
+    ("2.1", SET, with_periods({"startPeriod": 0, "limit": 1.0, "limit_L2": 1.0}), set2(1), "K01.FR.143"),
+    ("2.1", SET, {"evseId": 1, "chargingProfile": with_periods({"startPeriod": 0, "limit_L2": 1.0})["chargingProfile"]
+     | {"chargingProfilePurpose": "TxProfile", "transactionId": "u"}},
+     {"evseId": 1, "chargingProfile": with_periods({"startPeriod": 0, "limit": 1.0, "limit_L2": 1.0})[
+         "chargingProfile"] | {"chargingProfilePurpose": "TxProfile", "transactionId": "u"}}, "K01.FR.145"),
+    *((version, action, wrap(wrong), wrap(right), "K01" if version != "1.6" else "1.6")
+      for version, action, wrap in (
+        ("1.6", SET, lambda each: {"connectorId": 1, "csChargingProfiles": profile16() | {"chargingSchedule": each}}),
+        ("2.0.1", SET, lambda each: {"evseId": 1, "chargingProfile": profile() | {
+            "chargingSchedule": [{"id": 1} | each]}}),
+        ("1.6", REMOTE_16, lambda each: {"idTag": "T", "chargingProfile": profile16("TxProfile") | {
+            "chargingSchedule": each}}),
+        ("2.0.1", REMOTE_2, lambda each: start2(chargingProfile=profile("TxProfile") | {
+            "chargingSchedule": [{"id": 1} | each]})),
+      )
+      for wrong, right in (
+        (schedule(limit=3.25), schedule(limit=3.2)),
+        (schedule(0, 60) | {"duration": 60}, schedule(0, 60) | {"duration": 61}),
+      )
+      if not (version == "1.6" and "limit" in str(wrong) and "3.25" in str(wrong))),
+    ("2.0.1", "SetVariables", variables(("SecurityCtrlr", "AuthorizationKey")), variables(("C", "V")), "A01.FR.02"),
+    ("1.6", "RemoteStopTransaction", {"transactionId": 8}, {"transactionId": 7}, "5.12"),
+    ("2.0.1", "RequestStopTransaction", {"transactionId": "x"}, {"transactionId": "t"}, "F03.FR.01"),
+    ("2.0.1", "SetDisplayMessage", {"message": {"id": 1, "priority": "InFront", "transactionId": "x",
+     "message": {"format": "UTF8", "content": "x"}}}, {"message": {"id": 1, "priority": "InFront",
+     "transactionId": "t", "message": {"format": "UTF8", "content": "x"}}}, "O01.FR.04"),
+    ("2.0.1", "SetDisplayMessage", {"message": {"id": 1, "priority": "InFront",
+     "message": {"format": "UTF8", "content": "x", "language": "en_US"}}}, {"message": {"id": 1,
+     "priority": "InFront", "message": {"format": "UTF8", "content": "x", "language": "en-US"}}}, "O01.FR.17"),
+    ("2.1", "AFRRSignal", {"timestamp": PAST, "signal": 1}, {"timestamp": timestamps.now(), "signal": 1},
+     "Q08.FR.12"),
+    *(("2.1", action, more | {"tariff": timed("08:00Z")}, more | {"tariff": timed("08:00")}, "I07.FR.17")
+      for action, more in (("SetDefaultTariff", {"evseId": 0}), ("ChangeTransactionTariff", {"transactionId": "t"}))),
+    ("2.1", "AdjustPeriodicEventStream", {"id": 1, "params": {}}, {"id": 1, "params": {"values": 3}}, "N14.FR.01"),
+    ("2.1", "SetVariableMonitoring", monitor({}), monitor({"interval": 5}), "N11.FR.09"),
+    ("2.0.1", "PublishFirmware", {"location": "https://h/f", "checksum": "ab", "requestId": 1},
+     {"location": "https://h/f", "checksum": "ab" * 16, "requestId": 1}, "L03.FR.02"),
+    ("2.0.1", "UnpublishFirmware", {"checksum": "xy" * 16}, {"checksum": "ab" * 16}, "L03.FR.02"),
     ("2.0.1", SET, set2(1, stackLevel=7), set2(2, stackLevel=7), "K01.FR.06"),
     ("2.0.1", SET, set2(1, stackLevel=7), set2(1, stackLevel=7, id=70), "K01.FR.06"),
     ("2.0.1", SET, set2(1, stackLevel=7), set2(1, stackLevel=7, validFrom="2999-02-01T00:00:00Z"), "K01.FR.06"),
@@ -320,7 +262,7 @@ def held(purpose: str) -> list[tuple[int, dict[str, Any]]]:
     return [(1, profile(purpose, id=70, stackLevel=7, transactionId="t", validTo="2999-02-01T00:00:00Z"))]
 
 
-FACTS = call_rules.Facts(status_of, lambda component, name: KNOWN.get((component, name)), held)
+FACTS = call_rules.Facts(status_of, lambda component, name: KNOWN.get((component, name)), held, {"t", "7"})
 
 
 @pytest.mark.parametrize(("version", "action", "wrong", "right", "requirement"), CASES)

@@ -25,6 +25,7 @@ function setting(period, profile = {}, schedule = {}, evseId = 1) {
 const MAXIMUM = { chargingProfilePurpose: "ChargingStationMaxProfile" };
 const ABSOLUTE = { chargingProfileKind: "Absolute" };
 const DYNAMIC = { chargingProfileKind: "Dynamic" };
+const FIRST = { chargingProfilePurpose: "PriorityCharging" };
 const LOW = { limit: 3000 };
 const OLD = [
   // requirement, reasonCode, a request that is rejected, one that is accepted
@@ -34,6 +35,9 @@ const OLD = [
   ["K01.FR.48", "InvalidSchedule", setting({ ...LOW, numberPhases: 1, phaseToUse: 2 }), setting({ ...LOW, numberPhases: 1 })],
 ];
 const NEW = [
+  ["K01.FR.70", "InvalidProfile", setting(LOW, FIRST, { duration: 60 }), setting(LOW, FIRST)],
+  ["K01.FR.71", "InvalidProfile", setting({ operationMode: "Idle" }, FIRST), setting(LOW, FIRST)],
+  ["K01.FR.144", "PhaseConflict", setting({ ...LOW, limit_L2: 5 }), setting(LOW)],
   ["K01.FR.115", "InvalidOperationMode", setting({ operationMode: "ExternalLimits" }), setting({ operationMode: "ChargingOnly", ...LOW })],
   ["K01.FR.120", "UnsupportedPurpose", setting(LOW, { chargingProfilePurpose: "LocalGeneration" }), setting(LOW)],
   ["K01.FR.126", "InvalidSchedule", setting({ ...LOW, evseSleep: true }), setting({ ...LOW, evseSleep: false })],

@@ -218,6 +218,13 @@ PROFILES: list[tuple[str, int, dict[str, Any], dict[str, Any], str]] = [
      profile(), "InvalidSchedule"),  # K01.FR.125
     ("2.1", 1, profile(chargingSchedule=[schedule_of(limit=5.0)[0] | {"randomizedDelay": 5}]), profile(),
      "InvalidSchedule"),  # K01.FR.124
+    ("2.1", 0, profile(chargingProfilePurpose="PriorityCharging",
+     chargingSchedule=[schedule_of(limit=5.0)[0] | {"duration": 60}]),
+     profile(chargingProfilePurpose="PriorityCharging"), "InvalidProfile"),  # K01.FR.70
+    ("2.1", 0, profile(chargingProfilePurpose="PriorityCharging", chargingSchedule=schedule_of(operationMode="Idle")),
+     profile(chargingProfilePurpose="PriorityCharging"), "InvalidProfile"),  # K01.FR.71
+    ("2.1", 1, profile(chargingSchedule=schedule_of(limit=5.0, limit_L2=5.0)), profile(),
+     "PhaseConflict"),  # K01.FR.144
     ("2.1", 1, profile(chargingSchedule=schedule_of(limit=5.0, evseSleep=True)), profile(),
      "InvalidSchedule"),  # K01.FR.126
 ]  # fmt: skip

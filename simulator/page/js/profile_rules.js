@@ -86,6 +86,30 @@ const PROFILE_RULES = [
       ),
   },
   {
+    requirement: "K01.FR.70",
+    code: "InvalidProfile",
+    broken: (profile) =>
+      profile.chargingProfilePurpose === "PriorityCharging" &&
+      schedulesOf(profile).some((schedule) => schedule.duration !== undefined),
+  },
+  {
+    requirement: "K01.FR.71",
+    code: "InvalidProfile",
+    broken: (profile) =>
+      ["PriorityCharging", "ChargingStationMaxProfile"].includes(profile.chargingProfilePurpose) &&
+      periodsOf(profile).some((period) => modeOf(period) !== "ChargingOnly"),
+  },
+  {
+    requirement: "K01.FR.144, K01.FR.146",
+    code: "PhaseConflict",
+    broken: (profile) =>
+      periodsOf(profile).some(
+        (period) =>
+          (period.limit_L2 !== undefined || period.limit_L3 !== undefined) &&
+          (profile.chargingProfilePurpose !== "TxProfile" || period.limit === undefined),
+      ),
+  },
+  {
     requirement: "K01.FR.123 to K01.FR.126",
     code: "InvalidSchedule",
     broken: (profile) =>
