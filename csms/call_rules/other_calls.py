@@ -79,12 +79,12 @@ def _address_differs(payload: Payload, facts: Facts) -> bool:
 
 
 def _no_such_transaction(payload: Payload, facts: Facts) -> bool:
-    return str(payload["transactionId"]) not in facts.transactions
+    return facts.transactions is not None and str(payload["transactionId"]) not in facts.transactions
 
 
 def _finished_transaction(payload: Payload, facts: Facts) -> bool:
     wanted = payload["message"].get("transactionId")
-    return wanted is not None and wanted not in facts.transactions
+    return wanted is not None and facts.transactions is not None and wanted not in facts.transactions
 
 
 def _stale(payload: Payload, facts: Facts) -> bool:

@@ -29,8 +29,8 @@ class Facts:
     """Returns the value of a 2.x variable, or with the component "" of a 1.6 key; None if the CSMS does not know it."""
     profiles: Callable[[str], list[tuple[int, Payload]]] = _no_profiles
     """Returns the charge point's charging profiles of a purpose, each with its EVSE."""
-    transactions: Set[str] = frozenset()
-    """The ids of the charge point's open transactions."""
+    transactions: Set[str] | None = None
+    """The ids of the charge point's open transactions; None if they are not known."""
     has_needs: bool = False
     """Whether the charge point has sent NotifyEVChargingNeeds."""
 
