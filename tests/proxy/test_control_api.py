@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -25,6 +27,7 @@ from inspector.websocket.frames import make_frame
 from tests.forked import chargesentinel
 from tests.journeys.test_one_feed import checked_findings, stored_findings
 from tests.proxy.control_bench import BOOT, REMOTE_START, ControlBench, control_bench
+from tests.proxy.test_mixed_load import recorder_of
 from tests.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
@@ -155,6 +158,27 @@ async def test_a_running_session_over_tls_is_taken_over_too(
         await charge_point.send('[2,"h9","Heartbeat",{}]')
         await until(lambda: '"h9"' in heard[-1])
     assert len(await events(bench, "taken-over")) == 1
+
+
+async def test_a_killed_recorder_loses_nothing_of_a_session_that_was_taken_over(bench: ControlBench) -> None:
+    async with bench.charge_point() as (charge_point, heard):
+        await charge_point.send(BOOT)
+        await until(lambda: heard)
+        await bench.ask("POST", "/api/rules", HOLD_CALLS | {"match": {"from": "csms", "type": "CALL"}})
+        await bench.csms.connections[0].send(REMOTE_START)
+        (one,) = await bench.held()
+        recorder = recorder_of(bench.proxy.process.pid)
+        assert recorder is not None
+        os.kill(recorder, signal.SIGKILL)
+        edit = {"edit": [{"pointer": "/idTag", "value": "TAG-2"}]}
+        await bench.ask("POST", f"/api/held/{one['id']}/release", edit, 204)
+        await until(lambda: '[3,"s1",{"status":"Accepted"}]' in bench.csms.heard)
+        await charge_point.send('[2,"h1","Heartbeat",{}]')
+        await until(lambda: '"h1"' in heard[-1])
+    assert len(await events(bench, "taken-over")) == len(await events(bench, "not-sent")) == 1
+    with closing(sqlite3.connect(bench.db)) as db:
+        told = [raw for (raw,) in db.execute("SELECT raw FROM frames ORDER BY id")]
+    assert sorted(told) == sorted([*heard, *bench.csms.heard, REMOTE_START])
 
 
 async def test_a_call_by_hand_is_answered_to_the_caller_alone(bench: ControlBench) -> None:

@@ -15,7 +15,7 @@ async function refresh() {
   running = true;
   try {
     const [status, sessions, held, rules] = await Promise.all(["status", "sessions", "held", "rules"].map((what) => api("GET", what)));
-    const counts = [t("{n} sessions", { n: status.sessions }), t("{n} on the fast path", { n: status.sessions - status.editing }), status.upstream];
+    const counts = [status.sessions === 1 ? t("1 session") : t("{n} sessions", { n: status.sessions }), t("{n} on the fast path", { n: status.sessions - status.editing }), status.upstream];
     $("summary").textContent = counts.join(" · ");
     $("summary").title = $("summary").textContent;
     showHeld(held, refresh);

@@ -5,6 +5,7 @@ export const TURKISH = {
   "Held frames": "Tutulan mesajlar",
   Rules: "Kurallar",
   Send: "Gönder",
+  "1 session": "1 oturum",
   "{n} sessions": "{n} oturum",
   "{n} on the fast path": "{n} hızlı yolda",
   "No frame is held. A rule that says hold keeps a frame here, until you send it on or its time is over.":
