@@ -1,33 +1,16 @@
-"""Say in words what interventions did with a frame, and mark the difference between what came and what was sent."""
+"""Mark the difference between a frame that came and the frame that interventions made of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
-from inspector.interventions.session_parts import BY_HAND
+from inspector.interventions.words import in_words
 
-_DONE = {
-    "delay": "delayed by `{}`",
-    "drop": "dropped by `{}`",
-    "duplicate": "duplicated by `{}`",
-    "reorder": "overtaken because of `{}`",
-    "edit": "edited by `{}`",
-    "replace": "replaced by `{}`",
-    "answer": "answered by `{}`",
-    "error": "answered with an error by `{}`",
-    "hold": "held by `{}`",
-    "inject": "`{}` added a frame",
-    "throttle": "throttled by `{}`",
-    "close": "session closed by `{}`",
-    "reset": "connections reset by `{}`",
-    "stall": "sender not read because of `{}`",
-}
-
+__all__ = ["difference", "in_words", "marked", "on_a_line"]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w.+-]+|\s+|.', re.DOTALL)
 _MOST_TOKENS = 3_000
 """Texts with more tokens between their first and last difference are shown as one difference."""
@@ -40,25 +23,6 @@ class Piece(NamedTuple):
 
     sign: str
     text: str
-
-
-def in_words(notes: dict[str, Any]) -> str:
-    """Return what interventions did with a frame, or who made it, from the frame's notes."""
-    did, failed = _pairs(notes.get("interventions")), _pairs(notes.get("not_done"))
-    said = [_DONE.get(what, what + " by `{}`").format(rule) for rule, what in did]
-    said += [f"`{rule}` could not change it: {why}" for rule, why in failed]
-    if made_by := notes.get("made_by"):
-        behind = notes.get("made_from")
-        source = "" if behind is None else " from the frame before" if behind == 1 else f" from {behind} frames before"
-        said.append(f"made by {made_by if made_by == BY_HAND else f'`{made_by}`'}{source}")
-    said += ["answers a CALL of the proxy"] if notes.get("to_proxy") else []
-    return " · ".join([*said, *(["sent later"] if notes.get("later") else [])])
-
-
-def _pairs(pairs: Any) -> Iterator[tuple[str, str]]:
-    for one in pairs if isinstance(pairs, list) else ():
-        if isinstance(one, list) and len(one) == 2:
-            yield str(one[0]), str(one[1])
 
 
 def difference(came: str, sent: str) -> list[Piece]:

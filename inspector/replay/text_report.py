@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from inspector.escaping import visible
+from inspector.interventions.words import in_words
 from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten, shorten_text
 from inspector.protocol.messages import CallError
@@ -55,11 +58,21 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         _ladder(console, outcome, outcome.rows.index(differences[0][0]))
     for sentence in outcome.sentences():
         console.print(Text.assemble(("  ✗ ", "red"), visible(sentence)), soft_wrap=True)
+    for sentence in _interventions(outcome):
+        console.print(Text(visible(f"  · {sentence}"), style="dim"), soft_wrap=True)
     for key in outcome.improvements:
         line = f"no longer found: {outcome.in_words(key)}"
         console.print(Text.assemble(("  ✓ ", "green"), visible(line)), soft_wrap=True)
     for sentence in dict.fromkeys(outcome.defaults):
         console.print(Text(visible(f"  · {sentence}"), style="dim"), soft_wrap=True)
+
+
+def _interventions(outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence for each frame that interventions changed; what they made of it is not compared."""
+    for row in outcome.rows:
+        for side, frame in (("recorded", row.recorded), (outcome.live_side, row.live)):
+            if frame is not None and (said := in_words(frame.notes or {})):
+                yield f"{side}, frame {frame.frame_id} {frame.action or ''}: {said}; compared as it came"
 
 
 def _ladder(console: Console, outcome: Outcome, first: int) -> None:

@@ -204,3 +204,9 @@ def test_replay_plays_what_the_peers_sent_and_nothing_that_the_proxy_made(record
     assert [frame.raw.decode() for frame in script.frames] == sent
     assert b'"Blocked"' not in b"".join(frame.raw for frame in script.frames)
     assert not [key for key in script.findings if key[0] in ("payload.schema", "rpc.second-answer")]
+
+
+def test_a_comparison_in_the_terminal_names_the_frames_that_rules_changed(recording: Path) -> None:
+    done = chargesentinel("diff", recording, recording)
+    assert done.returncode == 0
+    assert done.stdout.count("Authorize: edited by `blocked-card`; compared as it came") == 2
