@@ -93,6 +93,7 @@ class Bench:
     browse: str
     browse_pid: int
     metrics: str
+    control: str
     csms: str
     operator: str
     simulator: str
@@ -115,6 +116,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             browse.wait_for(r"browse at (\S+)")[1],
             browse.process.pid,
             proxy.wait_for(r"metrics at (http://\S+),")[1],
+            proxy.wait_for(r"control at (http://\S+)/\?token=")[1],
             csms.wait_for(r"csms at (\S+)")[1],
             csms.wait_for(r"operator page at (\S+)")[1],
             simulator.wait_for(r"simulator at (\S+)")[1],
@@ -126,7 +128,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 def _proxy(folder: Path) -> list[object]:
     upstream = "ws://127.0.0.1:9"
-    return ["proxy", "--upstream", upstream, "--listen", "0", "--metrics", "0", "--db", folder / "proxy.db"]
+    ports = ("--listen", "0", "--metrics", "0", "--control", "0")
+    return ["proxy", "--upstream", upstream, *ports, "--db", folder / "proxy.db"]
 
 
 class _Stranger(BaseHTTPRequestHandler):
@@ -189,6 +192,14 @@ def test_no_query_runs_for_a_foreign_page(browser: Browser, bench: Bench) -> Non
         refused(browser, f"http://{name}:{bench.foreign}/", bench.browse + query)
     spent = cpu_seconds(bench.browse_pid) - before
     assert spent < LONG_S, f"{spent:.2f} s of CPU time"
+
+
+def test_no_foreign_page_reaches_the_control_port(browser: Browser, bench: Bench) -> None:
+    """No form, no fetch and no frame of another site gets further than a refusal; a visit lacks the token."""
+    for name in NAMES:
+        outcome, statuses = attempt(browser, f"http://{name}:{bench.foreign}/", f"{bench.control}/api/rules")
+        assert 403 in statuses and set(statuses) <= {401, 403}, statuses
+        assert set(outcome.values()) <= {"refused", "unreadable", "severed", "nothing"}, outcome
 
 
 def test_the_query_runs_for_our_own_page(browser: Browser, bench: Bench) -> None:
