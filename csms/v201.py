@@ -199,7 +199,7 @@ class ChargePoint201(Connection):
             wanted = base64.b64decode(request["exiRequest"], validate=True).decode("ascii")
             chain = self.context.contracts.install(wanted)
         except ValueError as error:
-            LOG.warning("%s: no contract certificate: %s", self.id, error)
+            LOG.warning("%s: Get15118EVCertificate failed: %s", self.id, error)
             answer = call_result.Get15118EVCertificate(
                 status="Failed", exi_response="", status_info=_reason("InvalidCSR")
             )

@@ -104,8 +104,8 @@ class Contracts:
         try:
             csr = x509.load_pem_x509_csr(request.encode())
             key, name = csr.public_key(), csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"not a certificate request: {error}") from None
+        except (ValueError, TypeError):
+            raise ValueError("exiRequest is not a certificate request in PEM, in base64") from None
         if not csr.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or not name:
             raise ValueError("the certificate request is not signed, or has no common name")
         return self.issue(str(name[0].value), key)
