@@ -123,7 +123,7 @@ class ControlApi:
         try:
             code, reason = rules_file.close_of(content)
         except SettingsMistake as mistake:
-            raise HTTPException(422, str(mistake)) from None
+            raise _wrong(mistake) from None
         self._live.close(self._session(request), code, reason)
 
     # --- rules ------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class ControlApi:
             self._live.interventions.add(rules)
             await self._live.matched()
         except SettingsMistake as mistake:
-            raise HTTPException(422, str(mistake)) from None
+            raise _wrong(mistake, several="toml" in content) from None
         except ValueError as mistake:
             raise HTTPException(409, str(mistake)) from None
         refused = {
@@ -215,6 +215,12 @@ class ControlApi:
     async def drop(self, request: Request) -> Any:
         await json_of(request)
         self._live.release(self._held(request), [])
+
+
+def _wrong(mistake: SettingsMistake, *, several: bool = False) -> HTTPException:
+    """Return the refusal of a rule or a close code: its place in the request, and what is wrong."""
+    place = mistake.place if several else mistake.place.removeprefix("intervention 1").removeprefix(".close").strip(".")
+    return HTTPException(422, f"{place}: {mistake.why}" if place else mistake.why)
 
 
 def _page() -> Iterator[tuple[str, bytes, str]]:
