@@ -264,7 +264,8 @@ def event_line(kind: str, detail: Any) -> str:
     if kind == INTERVENTION:
         return in_words(detail)
     if kind == "not-sent":
-        return f"the held {detail.get('what') or 'frame'}, by hand"
+        what = detail.get("what") or "frame"
+        return f"the waiting {what}: {detail['why']}" if detail.get("why") else f"the held {what}, by hand"
     if kind == TAKEN_OVER:
         return "interventions may change the session from here on"
     if kind == "sent":

@@ -208,7 +208,12 @@ class EditedSession:
         self._asked.pop(message_id, None)
 
     def ended(self) -> None:
-        """Let nobody wait for answers any more: the session has ended."""
+        """Record which frames still waited when the session ended, and let nobody wait for answers any more."""
+        for way in self._ways.values():
+            for waiting in (*way.queue, *way.overtaken, *(one for _, one, _ in way.calls.waiting)):
+                later, waiting.later = waiting.later, []
+                for number, what in later:
+                    self._recording.event(NOT_SENT, {"later": number, "what": what, "why": "the session ended"})
         asked, self._asked = self._asked, {}
         for answered in asked.values():
             answered(None)

@@ -62,7 +62,11 @@ class EditedFlow:
         return b""
 
     def end(self) -> None:
-        """Send nothing more."""
+        """Send nothing more: the session has ended."""
+        self._stop_timer()
+        self._edited.ended()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
@@ -74,7 +78,7 @@ class EditedFlow:
             code, reason = self._edited.close or (1011, f"the recording proxy cannot relay this: {self._edited.broken}")
             self._closing = True
             self._tap.go_away(code, reason[:120])
-        self.end()
+        self._stop_timer()
         if (at := self._edited.next_due()) is not None:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - monotonic()), self._flush)
 

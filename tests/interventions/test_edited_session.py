@@ -185,3 +185,13 @@ def test_an_injected_call_comes_before_or_after_the_frame_that_it_travels_with(p
     relay.arrived(False)
     relay.says(False, ANSWER)
     assert [int(text[1]) for _, text in relay.arrived(True)] == order
+
+
+@pytest.mark.parametrize("do", ['{ hold = "20s" }', '{ delay = "20s" }', "{ reorder = 2 }"])
+def test_a_frame_that_still_waits_when_the_session_ends_is_recorded_as_not_sent(do: str) -> None:
+    relay = Relay(rule(do, '{ action = "Heartbeat", type = "CALL" }'))
+    relay.says(True, CALL)
+    assert relay.arrived(False) == []
+    relay.session.ended()
+    relay.session.ended()
+    assert relay.events == [("not-sent", {"later": 1, "what": "Heartbeat CALL", "why": "the session ended"})]
