@@ -27,7 +27,7 @@ class Watcher:
         return float("inf")
 
     async def check(self, connector: Connector, tx: Transaction) -> None:
-        """Do what is due now."""
+        """Do the work that is due."""
 
     def ended(self, connector: Connector, tx: Transaction) -> None:
         """The transaction has ended; its last message is queued."""

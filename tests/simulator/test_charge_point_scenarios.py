@@ -117,7 +117,7 @@ async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
             ]
         },
     )
-    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1", timeout=2))
+    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1", timeout=5))
     outcome = await simulated.play(station, scenario)
     assert outcome.good, outcome
 
