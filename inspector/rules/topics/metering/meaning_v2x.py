@@ -108,6 +108,7 @@ class SampleMeanings2x(Topic):
         based = event is not None and (event.kind != "Updated" or event.transaction.transaction_id not in self._updated)
         if based and event is not None:
             self._updated.note(event.transaction.transaction_id, None)
+        usual = _CONTEXTS.get(event.trigger or "") if event is not None and event.kind == "Updated" else None
         for i, value in enumerate(elements(payload, "meterValue")):
             at = string(value, "timestamp")
             for j, sample in enumerate(elements(value, "sampledValue")):
@@ -117,7 +118,7 @@ class SampleMeanings2x(Topic):
                     fault = aside(self.phase, sample)
                 if fault is None and "location" in sample:
                     fault = aside(self.location, sample)
-                if fault is None and "context" in sample:
+                if fault is None and "context" in sample and (usual is None or sample["context"] != usual):
                     fault = aside(self.context, sample, payload, event, at)
                 if fault is None and based and event is not None and at is not None:
                     fault = aside(self.rebased, sample, event, at)

@@ -80,7 +80,7 @@ class Signatures(Topic):
     )
     def signature(self, frame: Frame) -> Faults:
         raw = frame.raw
-        if (b"signedMeterValue" not in raw and b"SignedData" not in raw) or frame.redacted or frame.cut:
+        if b"igned" not in raw or frame.redacted or frame.cut:  # signedMeterValue, or SignedData of 1.6
             return None
         faults: list[Fault] = []
         for one in self._signed(frame):
@@ -205,10 +205,16 @@ def _is_energy(sample: dict[str, Any]) -> bool:
     return outlet and sample.get("measurand", _ENERGY) == _ENERGY and "phase" not in sample
 
 
+def _factor(measure: dict[str, Any]) -> int | None:
+    """Return how many Wh the unit of a value has; None if it is none of energy."""
+    unit = measure.get("unit", "Wh")
+    return _UNITS.get(unit) if type(unit) is str else None
+
+
 def _energy_2x(sample: dict[str, Any]) -> tuple[Decimal, Decimal] | None:
     measure = member(sample, "unitOfMeasure")
     multiplier = measure.get("multiplier", 0)
-    factor = _UNITS.get(measure.get("unit", "Wh"))
+    factor = _factor(measure)
     value = ocmf.decimal(sample.get("value"))
     if value is None or factor is None or not _is_energy(sample):
         return None
@@ -225,7 +231,7 @@ def _beside_16(frame: Frame, signed: dict[str, Any], samples: list[dict[str, Any
     context = signed.get("context", "Sample.Periodic")
     for sample in samples:
         if sample.get("format", "Raw") == "Raw" and sample.get("context", "Sample.Periodic") == context:
-            value, factor = ocmf.decimal(sample.get("value")), _UNITS.get(sample.get("unit", "Wh"))
+            value, factor = ocmf.decimal(sample.get("value")), _factor(sample)
             if value is not None and factor is not None and _is_energy(sample):
                 return value * factor, ocmf.digit_of(value) * factor
     if frame.action == "StopTransaction" and context == "Transaction.End":

@@ -47,7 +47,7 @@ class SignedValues2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def unsigned(self, frame: Frame) -> Faults:
-        if "meterValue" not in frame.payload:
+        if "meterValue" not in frame.payload or not (self._signed or b"signedMeterValue" in frame.raw):
             return None
         wanted = [context for context, name in CONTROLLERS.items() if self._signs(name)]
         if not wanted:
