@@ -87,6 +87,30 @@ async def test_a_client_lists_and_calls_each_tool_and_each_result_is_marked_as_d
 
 
 @pytest.mark.system
+async def test_with_a_folder_each_tool_takes_the_name_of_a_recording(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.db").write_bytes(recording.read_bytes())
+    (tmp_path / "two.db").write_bytes(recording.read_bytes())
+    (tmp_path / "notes.db").write_text("not a recording")
+    async with agent(tmp_path) as session:
+        assert {tool.name for tool in (await session.list_tools()).tools} == {*CALLS, "recordings"}
+        listed = await session.call_tool("recordings", {})
+        assert '"one.db"' in str(listed.content) and "notes.db" not in str(listed.content)
+        for name, arguments in CALLS.items():
+            result = await session.call_tool(name, {"recording": "two.db", **arguments})
+            assert not result.isError, result
+        for wrong in ("../elsewhere.db", "notes.db", "tow.db"):
+            refused = await session.call_tool("sessions", {"recording": wrong})
+            assert refused.isError
+        assert "did you mean two.db?" in str(refused.content)
+
+
+def test_a_folder_without_recordings_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = in_this_process("mcp", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "a folder without recordings" in done.stderr
+
+
+@pytest.mark.system
 def test_the_server_ends_with_its_client_and_says_nothing(with_secrets: Path) -> None:
     command = [sys.executable, "-m", "inspector", "mcp", str(with_secrets)]
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}

@@ -15,6 +15,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from inspector.cli.agents.answers import NOTICE
+from inspector.cli.agents.folder import Folder, with_recording
 from inspector.cli.agents.tools import Tools
 from inspector.cli.options.filters import DIRECTIONS
 from inspector.cli.options.option_types import Moment
@@ -125,23 +126,41 @@ def _moment(text: str | None) -> int | None:
 def serve(path: Path) -> None:
     """Answer requests until stdin ends.
 
+    Args:
+        path: a recording, or a folder of recordings.
+
     Raises:
-        UnusableFile: the file is not a recording.
+        UnusableFile: it is neither.
     """
-    tools = Tools(path)
+    source: Tools | Folder
+    if path.is_dir():
+        folder = source = Folder(path)
+        listed = [with_recording(tool, folder, _named) for tool in _named(folder.tools(folder.names()[0]))]
+        listed.append(_recordings(folder))
+    else:
+        source = Tools(path)
+        listed = _named(source)
 
     def end(number: int, frame: object) -> None:
         # The SDK waits for stdin in a thread that cannot be interrupted.
-        tools.close()
+        source.close()
         os._exit(128 + number)
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     try:
         server = FastMCP("chargesentinel", instructions=_INSTRUCTIONS, log_level="ERROR")
-        for tool in _named(tools):
+        for tool in listed:
             server.add_tool(tool, annotations=ToolAnnotations(readOnlyHint=True, openWorldHint=False))
         server.run("stdio")
     finally:
-        tools.close()
+        source.close()
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the SDK has closed the other
+
+
+def _recordings(folder: Folder) -> Callable[..., Any]:
+    async def recordings() -> dict[str, Any]:
+        """List the recordings in the folder."""
+        return await asyncio.to_thread(folder.recordings)
+
+    return recordings

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.options.filters import RECORDING
 from inspector.errors import UserMistake
 
 
 @click.command(
     epilog="""\b
-Example, for the settings of an agent that starts the command itself:
+Examples, for the settings of an agent that starts the command itself:
   chargesentinel mcp traffic.db
+  chargesentinel mcp /var/lib/chargesentinel
 
 \b
 The tools are sessions, show, search, findings, explain_rule, diff and sql. They
 only read. Secrets are hidden even if they were recorded. docs/agents.md has the
 settings of some agents."""
 )
-@RECORDING
-def mcp(file: Path) -> None:
+@click.argument("source", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+def mcp(source: Path) -> None:
     """Let an agent read a recording (Model Context Protocol).
 
     The recording may still be growing. Needs the extra [mcp].
@@ -31,4 +31,4 @@ def mcp(file: Path) -> None:
         raise UserMistake("mcp: the package mcp is missing; install it with `pip install 'chargesentinel[mcp]'`")
     from inspector.cli.agents.server import serve
 
-    serve(file)
+    serve(source)
