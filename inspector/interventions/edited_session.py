@@ -13,7 +13,7 @@ from inspector.interventions.luck import Turns
 from inspector.interventions.matching import SessionRules
 from inspector.interventions.outcome import Outcome, Outgoing, outcome_of
 from inspector.interventions.plain_frames import PlainFrames
-from inspector.interventions.session_parts import BY_HAND, NOT_SENT, SENT, Answered, Held, Recording, Way
+from inspector.interventions.session_parts import BY_HAND, NOT_SENT, SENT, Answered, Held, Recording, Timed, Way
 from inspector.interventions.templates import Facts
 from inspector.interventions.turn_taking import CallTurns, Waiting
 from inspector.protocol.frame import Frame
@@ -61,6 +61,7 @@ class EditedSession:
         """By side (True: the charge point), until when not to read from it."""
         self.held: dict[int, Held] = {}
         self._asked: dict[str, Answered] = {}
+        self._timed: list[Timed] = []
 
     @property
     def version(self) -> OcppVersion | None:
@@ -119,6 +120,9 @@ class EditedSession:
 
     def due(self, now_s: float) -> Iterator[tuple[bool, bytes]]:
         """Return what to write now, as (whether to the charge point, bytes)."""
+        for timed in [timed for timed in self._timed if timed.due_s <= now_s]:
+            self._timed.remove(timed)
+            self._send_made(timed.frame, now_s, timed.ts_ns, self._recorded + 1 - timed.made_from)
         for direction, way in self._ways.items():
             for waiting in way.calls.expired(now_s):
                 self._put(direction, waiting)
@@ -135,6 +139,7 @@ class EditedSession:
     def next_due(self) -> float | None:
         """Return when `due` has to be called next, None if nothing waits."""
         times = [way.queue[0].due_s for way in self._ways.values() if way.queue]
+        times += [timed.due_s for timed in self._timed]
         times += [at for way in self._ways.values() if (at := way.calls.next_expiry()) is not None]
         return min(times, default=None)
 
@@ -281,6 +286,9 @@ class EditedSession:
         came = self._recorded
         after: list[Outgoing] = []
         for one in outcome.frames:
+            if one.wait_s:
+                self._timed.append(Timed(now_s + one.wait_s, ts_ns + int(one.wait_s * 1e9), one, came))
+                continue
             if one.is_call:
                 if waiting.data:
                     after.append(one)
@@ -314,6 +322,15 @@ class EditedSession:
         self._note(one.direction, (TEXT, one.raw, notes))
         if self._ways[one.direction].calls.may_send(call.message_id, waiting, True):
             self._put(one.direction, waiting)
+
+    def _send_made(self, one: Outgoing, now_s: float, ts_ns: int, made_from: int) -> None:
+        """Record and send a frame of the proxy whose time has come."""
+        if one.is_call:
+            self._send_own(one, now_s, ts_ns, made_from)
+            return
+        waiting = Waiting(now_s, [(one.direction, _framed(one.direction, TEXT, one.raw))])
+        self._note(one.direction, (TEXT, one.raw, {"made_by": one.made_by, "made_from": made_from}))
+        self._put(one.direction, waiting)
 
     def _must_wait(self, direction: Direction, is_call: bool) -> bool:
         way = self._ways[direction]

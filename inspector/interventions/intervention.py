@@ -175,6 +175,7 @@ class Inject:
         place: Before, after or instead of the matching frame.
         action, payload: A CALL, whose answer its receiver sends to the proxy.
         text: A raw frame, if it is not a CALL.
+        wait_s: How long after the matching frame to send it; only after it. Other frames do not wait.
     """
 
     receiver: Direction
@@ -182,6 +183,7 @@ class Inject:
     action: str | None = None
     payload: dict[str, Any] | None = None
     text: str | None = None
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

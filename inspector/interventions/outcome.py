@@ -33,12 +33,14 @@ class Outgoing:
         raw: Its bytes.
         made_by: The rule that made or changed it, None for the frame as it came.
         is_call: Whether it is a CALL of the proxy, whose answer must not reach the other peer.
+        wait_s: How long to wait with this frame alone.
     """
 
     direction: Direction
     raw: bytes
     made_by: str | None = None
     is_call: bool = False
+    wait_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -166,7 +168,7 @@ def _inject(rule: Intervention, do: kinds.Inject, frame: Frame, outcome: Outcome
     else:
         raw = _dumps([MessageType.CALL, new_id(), do.action, filled(do.payload or {}, facts)])
     # What the CSMS is to receive seems to come from the charge point.
-    injected = Outgoing(do.receiver, raw, rule.name, is_call=do.text is None)
+    injected = Outgoing(do.receiver, raw, rule.name, is_call=do.text is None, wait_s=do.wait_s)
     if do.place is Place.INSTEAD:
         outcome.frames = _without(frame, outcome)
     before = do.place is Place.BEFORE

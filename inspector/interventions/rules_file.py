@@ -319,7 +319,7 @@ def _hold(table: _Table) -> Verb:
 
 def _inject(table: _Table) -> Verb:
     said = table.table("inject")
-    said.known("to", "place", "action", "payload", "text")
+    said.known("to", "place", "action", "payload", "text", "wait")
     receivers = {"charge_point": Direction.FROM_CSMS, "csms": Direction.FROM_CHARGE_POINT}
     receiver = said.one_of("to", "receiver", receivers)
     if receiver is None:
@@ -327,11 +327,14 @@ def _inject(table: _Table) -> Verb:
     if ("action" in said.values) is ("text" in said.values):
         said.refuse("", "expected either an action with its payload or a text")
     place = said.one_of("place", "place", {place.value: place for place in Place}) or Place.AFTER
+    wait_s = said.seconds("wait", said.values["wait"]) if "wait" in said.values else 0.0
+    if wait_s and place is not Place.AFTER:
+        said.refuse("wait", f"a frame cannot wait and be sent {place.value} the matching one; leave place out")
     if "text" in said.values:
-        return kinds.Inject(receiver, place, text=said.text("text"))
+        return kinds.Inject(receiver, place, text=said.text("text"), wait_s=wait_s)
     payload = said.table("payload").values if "payload" in said.values else {}
     _written(said, "payload")
-    return kinds.Inject(receiver, place, said.text("action"), payload)
+    return kinds.Inject(receiver, place, said.text("action"), payload, wait_s=wait_s)
 
 
 def _throttle(table: _Table) -> Verb:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from inspector.interventions.outcome import Outgoing
 from inspector.interventions.turn_taking import CallTurns, Waiting
 from inspector.protocol.frame import Frame
 from inspector.websocket.messages import Message, MessageAssembler
@@ -53,6 +54,22 @@ class Held:
     rule: str
     since_ns: int
     recorded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A frame of a rule that waits for its time, while all other frames pass.
+
+    Attributes:
+        due_s, ts_ns: When to send it, on the monotonic clock and in nanoseconds since 1970.
+        frame: The frame.
+        made_from: The number, in the session's recording, of the frame that the rule matched.
+    """
+
+    due_s: float
+    ts_ns: int
+    frame: Outgoing
+    made_from: int
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,26 @@ def test_an_injected_call_comes_before_or_after_the_frame_that_it_travels_with(p
     relay.arrived(False)
     relay.says(False, ANSWER)
     assert [int(text[1]) for _, text in relay.arrived(True)] == order
+
+
+@pytest.mark.parametrize("what", ['action = "ClearCache"', 'text = \'[2,"x","ClearCache",{}]\''])
+def test_an_injected_frame_waits_for_its_time_and_lets_all_others_pass(what: str) -> None:
+    inject = f'{{ inject = {{ to = "charge_point", {what}, wait = "20s" }} }}'
+    relay = Relay(rule(inject, '{ from = "charge_point", action = "Heartbeat", times = 1 }'))
+    relay.says(True, CALL)
+    assert relay.arrived(False) == [(TEXT, CALL)]
+    assert relay.session.next_due() == relay.now + 20
+    relay.says(False, ANSWER)
+    assert relay.arrived(True) == [(TEXT, ANSWER)]
+    relay.now += 20
+    ((_, text),) = relay.arrived(True)
+    assert json.loads(text)[2:] == ["ClearCache", {}]
+    assert [(notes.get("made_by"), notes.get("made_from")) for _, _, notes in relay.recorded] == [
+        (None, None),
+        (None, None),
+        ("r", 2),
+    ]
+    assert relay.session.next_due() is None or "action" in what
 
 
 @pytest.mark.parametrize("do", ['{ hold = "20s" }', '{ delay = "20s" }', "{ reorder = 2 }"])
