@@ -50,6 +50,9 @@ from tests.csms.call_payloads import (
 )
 from tests.csms.peer import connected
 
+WHEN_SENT = "now"
+"""In a payload: the time when it is sent, as these lists are made long before."""
+
 REMOTE_16, REMOTE_2, SET = "RemoteStartTransaction", "RequestStartTransaction", "SetChargingProfile"
 CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
     # version, action, a payload that breaks the rule, one that does not, the requirement
@@ -138,7 +141,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
     ("2.0.1", "SetDisplayMessage", {"message": {"id": 1, "priority": "InFront",
      "message": {"format": "UTF8", "content": "x", "language": "en_US"}}}, {"message": {"id": 1,
      "priority": "InFront", "message": {"format": "UTF8", "content": "x", "language": "en-US"}}}, "O01.FR.17"),
-    ("2.1", "AFRRSignal", {"timestamp": PAST, "signal": 1}, {"timestamp": timestamps.now(), "signal": 1},
+    ("2.1", "AFRRSignal", {"timestamp": PAST, "signal": 1}, {"timestamp": WHEN_SENT, "signal": 1},
      "Q08.FR.12"),
     *(("2.1", action, more | {"tariff": timed("08:00Z")}, more | {"tariff": timed("08:00")}, "I07.FR.17")
       for action, more in (("SetDefaultTariff", {"evseId": 0}), ("ChangeTransactionTariff", {"transactionId": "t"}))),
@@ -269,6 +272,7 @@ FACTS = call_rules.Facts(status_of, lambda component, name: KNOWN.get((component
 def test_a_call_that_breaks_a_rule_is_objected_to_with_its_requirement(
     version: Any, action: str, wrong: dict[str, Any], right: dict[str, Any], requirement: str
 ) -> None:
+    right = {name: timestamps.now() if value == WHEN_SENT else value for name, value in right.items()}
     found = call_order.objection(version, "Accepted", action, wrong, FACTS)
     assert found is not None and requirement in found.rpartition("(")[2], found
     assert call_order.objection(version, "Accepted", action, right, FACTS) is None

@@ -178,7 +178,10 @@ def add(
     file: Path | None,
     **where: Any,
 ) -> None:
-    """Add a rule; it applies to running sessions too, from their next messages on."""
+    """Add a rule, which applies to running sessions too.
+
+    It applies from their next messages on.
+    """
     given = {"charge_point": charge_point, "from": sender, "action": action, "type": kind, "times": times}
     match = {word: value for word, value in given.items() if value is not None}
     if file is not None:
@@ -341,7 +344,10 @@ def send(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Send a CALL in place of a peer, and print the answer, which the other peer never sees."""
+    """Send a CALL in place of a peer, and print its answer.
+
+    The other peer never sees the answer.
+    """
     if (action is None) is (text is None):
         raise UserMistake("give the action of a CALL, or --text")
     if text is not None:
