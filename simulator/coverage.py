@@ -72,7 +72,7 @@ FLOWS = (
     ),
     (
         "modes of operation (2.1)",
-        "ChargingOnly, CentralSetpoint, LocalFrequency at 50 Hz, Idle",
+        "ChargingOnly, CentralSetpoint, CentralFrequency, LocalFrequency at 50 Hz, Idle",
         "energy never flows back; all other modes are rejected",
     ),
     (

@@ -12,7 +12,7 @@ from simulator.wire.link import Payload
 
 LIMITS = ("limit", "limit_L2", "limit_L3", "dischargeLimit", "dischargeLimit_L2", "dischargeLimit_L3")
 SETPOINTS = tuple(f"{name}{phase}" for name in ("setpoint", "setpointReactive") for phase in ("", "_L2", "_L3"))
-MODES = ("ChargingOnly", "CentralSetpoint", "LocalFrequency", "Idle")
+MODES = ("ChargingOnly", "CentralSetpoint", "CentralFrequency", "LocalFrequency", "Idle")
 """The supported modes of operation (2.1)."""
 
 

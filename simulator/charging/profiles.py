@@ -101,7 +101,7 @@ def _wanted(period: Payload) -> float | None:
     match period.get("operationMode"):
         case "Idle":
             return 0.0
-        case "CentralSetpoint":
+        case "CentralSetpoint" | "CentralFrequency":
             found = period.get("setpoint")
         case "LocalFrequency":
             curve = sorted((point["frequency"], point["power"]) for point in period["v2xFreqWattCurve"])

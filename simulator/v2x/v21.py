@@ -18,7 +18,7 @@ from simulator.v2x.transaction_limits import TransactionLimits
 from simulator.wire.connection import Identity
 from simulator.wire.link import Payload, Reply
 
-MODES = "ChargingOnly,CentralSetpoint,LocalFrequency,Idle"
+MODES = "ChargingOnly,CentralSetpoint,CentralFrequency,LocalFrequency,Idle"
 SETTINGS = (
     ("SmartChargingCtrlr", "SupportsDynamicProfiles", "true", "boolean"),
     ("SmartChargingCtrlr", "SupportedAdditionalPurposes", "PriorityCharging", "PriorityCharging|LocalGeneration"),

@@ -151,6 +151,7 @@ async def test_a_dynamic_profile_is_pulled_at_its_interval_and_updated(csms: Lis
     ("period", "limit"),
     [
         ({"operationMode": "CentralSetpoint", "setpoint": 4000.0}, 4000),
+        ({"operationMode": "CentralFrequency", "setpoint": 4000.0}, 4000),
         ({"operationMode": "Idle"}, 0),
         (
             {"operationMode": "LocalFrequency", "v2xBaseline": 1000.0, "v2xFreqWattCurve": [

@@ -10,7 +10,7 @@ const periodsOf = (profile) => schedulesOf(profile).flatMap((schedule) => schedu
 const modeOf = (period) => period.operationMode ?? "ChargingOnly";
 
 /** The modes of operation that the station supports (2.1). */
-const MODES = ["ChargingOnly", "CentralSetpoint", "Idle"];
+const MODES = ["ChargingOnly", "CentralSetpoint", "CentralFrequency", "Idle"];
 const LIMITS_AND_SETPOINTS = /^(limit|dischargeLimit|setpoint|setpointReactive)(_L[23])?$/;
 
 /** @type {ProfileRule[]} */

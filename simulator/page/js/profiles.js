@@ -18,7 +18,7 @@ const NO_LIMIT = Infinity;
 /** The limit or the setpoint of a period, by its mode of operation (2.1). @param {Payload} period @returns {number} */
 function limitIn({ operationMode, limit, setpoint }) {
   if (operationMode === "Idle") return 0;
-  return (operationMode === "CentralSetpoint" ? setpoint : limit) ?? NO_LIMIT;
+  return (operationMode === "CentralSetpoint" || operationMode === "CentralFrequency" ? setpoint : limit) ?? NO_LIMIT;
 }
 
 /**

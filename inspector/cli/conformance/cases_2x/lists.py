@@ -97,6 +97,7 @@ async def reservation_expires(stage: Stage) -> None:
         where=lambda p: p.get("reservationId") == reservation and p.get("reservationUpdateStatus") == "Expired",
         since=since,
         clause="H04.FR.01",
+        within=stage.limits.answer + 10,
     )
     await stage.expect(
         "StatusNotification", what="Available", where=connector_is("Available"), since=since, clause="H04.FR.02"

@@ -71,7 +71,7 @@ class PeriodicSamples2x(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.x J02.FR.11, E02.FR.10, E03.FR.08, E04.FR.06, E11.FR.03, E12.FR.03, F01.FR.15, F02.FR.03",
         remedy="Send Updated with triggerReason MeterValuePeriodic every SampledDataCtrlr.TxUpdatedInterval seconds.",
-        bad=script(*_ON, _CHARGING, "+ 5m"),
+        bad=script(*_ON, _CHARGING, "+ 2m", cp("Heartbeat", {}, {"currentTime": NOW}), "+ 5m"),
         good=script(*_ON, _CHARGING, "+ 1m", _SAMPLE, "+ 1m", _ENDED, "+ 5m"),
         versions=V2X,
         side=Side.CHARGE_POINT,
@@ -92,6 +92,8 @@ class PeriodicSamples2x(Topic):
         self._wait(moment, late - passed if passed < late else late, one)
         if passed < late:
             return None
+        if self.session.heard_ns is None or self.session.heard_ns - seen_ns < interval * 1e9:
+            return None  # it sends nothing at all: perhaps it is offline, and delivers its values later
         text = f"{one} charges, but has sent no meter values for {duration(passed)}; TxUpdatedInterval is "
         return Fault(text + duration(interval), frame=ABSENT, key=name)
 
