@@ -40,7 +40,7 @@ FLOWS_HEAD = """\
 
 A flow is real if every message follows from the one before, as the specification wants, and the charge point obeys it.
 
-| flow | what is real | what is not |
+| flow | real part | simplified part |
 | --- | --- | --- |"""
 
 FLOWS = (

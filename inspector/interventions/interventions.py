@@ -62,7 +62,7 @@ class Interventions:
         """Remove a rule that was added.
 
         Raises:
-            KeyError: There is no such rule.
+            KeyError: The rule does not exist.
             ValueError: It is in the file, from which it would come back.
         """
         if any(rule.name == name for rule in self.from_file):
@@ -72,7 +72,7 @@ class Interventions:
         self._changed()
 
     def switch(self, name: str, on: bool) -> None:
-        """Switch a rule on or off; its counts stay. Raises KeyError if there is no such rule."""
+        """Switch a rule on or off; its counts stay. Raises KeyError if the rule does not exist."""
         if all(rule.name != name for rule in self.known):
             raise KeyError(name)
         (self.off.discard if on else self.off.add)(name)

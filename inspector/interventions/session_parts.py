@@ -41,7 +41,7 @@ class Held:
 
     Attributes:
         frame: The frame as it came.
-        waiting: `waiting.due_s` is when it goes on by itself.
+        waiting: `waiting.due_s` is when it is sent by itself.
         raw: What is sent then: other rules may have changed it.
         rule: The rule that holds it.
         since_ns: When it came, in nanoseconds since 1970.

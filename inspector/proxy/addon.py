@@ -195,7 +195,7 @@ class RecordingAddon:
             return True
         if rules.for_frames:
             flow.metadata[_RULES] = rules
-            # A compressed frame cannot be changed without compressing all later ones anew.
+            # A compressed frame cannot be changed without compressing all later ones again.
             flow.request.headers.pop("Sec-WebSocket-Extensions", None)
         return False
 

@@ -47,7 +47,7 @@ class EditedRelay:
     def begin(self, full: Collection[bool] = ()) -> None:
         """Take both transports over; sides in `full` accept no more data for now.
 
-        A side that is in the middle of a message goes on as on the fast path until the message ends. Nothing else is
+        A side that is in the middle of a message stays on the fast path until the message ends. Nothing else is
         written to its receiver until then.
         """
         self._full.update(full)

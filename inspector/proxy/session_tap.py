@@ -27,7 +27,7 @@ _new_tuple = tuple.__new__
 
 
 class Handover(NamedTuple):
-    """What the fast path leaves to another relay; True stands for the charge point's side.
+    """What the fast path leaves to another relay; True means the charge point's side.
 
     Attributes:
         transports: The two connections.

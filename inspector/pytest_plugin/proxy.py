@@ -149,7 +149,7 @@ class RecordingProxy:
     def hold(self, *, seconds: float = 20.0, times: int = 1, **match: Any) -> Hold:
         """Hold the next frame that matches, at most so many seconds: `proxy.hold(action="Authorize", type="CALL")`.
 
-        `match` has the conditions of a rules file; `sender="csms"` stands for its `from`.
+        `match` has the conditions of a rules file; `sender="csms"` replaces its `from`.
         """
         if "sender" in match:
             match["from"] = match.pop("sender")

@@ -16,7 +16,7 @@ type FileKey = list[int]
 
 
 class Files:
-    """The files of one recording, from the one that was read last to the newest."""
+    """The files of one recording, from the file that was last read to the newest."""
 
     def __init__(self, recording: Path, known: FileKey | None) -> None:
         """Begin with the file that has the key `known`; if it is None or gone, with the newest."""

@@ -16,7 +16,7 @@ from inspector.store.files.connection import is_recording
 from inspector.toml_file import suggest
 
 MOST_OPEN = 8
-"""So many recordings are kept open; beyond that, the one that was opened first is closed."""
+"""At most this many recordings stay open; then the one opened first is closed."""
 
 type Tool = Callable[..., Any]
 

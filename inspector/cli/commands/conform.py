@@ -78,7 +78,7 @@ def charge_point(listen: tuple[str, int] | None, listed: bool, path: Path, **opt
 
     Set the CSMS address of the charge point to this machine and port. The terminal says what to do at the charge point,
     such as plugging in a car. Each case ends with PASS, FAIL, PARTIAL or NOT APPLICABLE, and is stored with all its
-    frames. This is no certification: the cases are not those of the OCA. Exit code 1: a case failed unexpectedly, or
+    frames. This is not a certification: the cases are not those of the OCA. Exit code 1: a case failed unexpectedly, or
     passed although --expected names it.
     """
     if listed:
@@ -117,7 +117,7 @@ def expected_failures(path: Path | None) -> frozenset[str]:
         raise UnusableFile(path, str(getattr(error, "strerror", None) or error).lower()) from error
     names = {name for line in lines if (name := line.partition("#")[0].strip())}
     if unknown := sorted(names - {one.name for one in CASES}):
-        raise UserMistake(f"{path}: there is no case {unknown[0]!r}; --list shows them")
+        raise UserMistake(f"{path}: unknown case {unknown[0]!r}; --list shows all cases")
     return frozenset(names)
 
 

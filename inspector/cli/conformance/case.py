@@ -63,7 +63,7 @@ class Problem:
     """One reason for FAIL.
 
     Attributes:
-        why: what happened, and what is right.
+        why: what happened, and what was expected.
         clause: the section or requirement.
         remedy: what to change at the charge point; empty if the case itself has failed, not a rule.
         number: the frame in the case, from 0, if there is one.

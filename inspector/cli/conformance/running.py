@@ -115,7 +115,7 @@ class Run:
         try:
             await look(stage)
         except (Failed, NotApplicable) as error:
-            self._say(f"the charge point did not tell what it has ({error}): every case is tried")
+            self._say(f"the charge point did not report its features ({error}): every case is tried")
         await self._quiet(frames)
 
     async def _one(self, one: Case, bench: Bench, frames: Frames) -> Result:

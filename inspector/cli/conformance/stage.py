@@ -1,4 +1,4 @@
-"""What a case uses: send CALLs, wait for the charge point's messages, ask the person, and say what is wrong."""
+"""Let a case send CALLs, wait for the charge point's messages, ask the person, and report faults."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Known:
-    """What the charge point has told about itself.
+    """What the charge point has reported about itself.
 
     Attributes:
         connectors: how many connectors (1.6) or EVSEs (2.x) it has.

@@ -20,7 +20,7 @@ def find(text: str) -> Path:
     """Return the path of a rules file from a path or the name of a shipped one.
 
     Raises:
-        UserMistake: there is no such file, and no shipped one with this name.
+        UserMistake: neither a file nor a shipped rules file has this name.
     """
     path, known = Path(text), names()
     if not path.exists() and text in known:

@@ -96,5 +96,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     if isinstance(error, socket.gaierror):
-        return "there is no host of this name"
+        return "no host has this name"
     return str(error) or type(error).__name__

@@ -61,7 +61,7 @@ def object_in(content: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def one_of[T](content: dict[str, Any], name: str, known: dict[str, T]) -> T:
-    """Return what a member stands for that must be one of some words."""
+    """Return the value for a member that must be one of these words."""
     word = text_in(content, name)
     if word not in known:
         hint = suggest(word, known) or f"expected {' or '.join(known)}"

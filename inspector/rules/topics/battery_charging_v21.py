@@ -136,7 +136,7 @@ class BatteryCharging21(Topic):
         return None
 
     def _ended_before(self, frame: Frame) -> Faults:
-        """Return what is wrong with an end that was reported before its battery was taken out."""
+        """Return the fault of an end that was reported before its battery was taken out."""
         if frame.payload.get("eventType") != "BatteryOut":
             return None
         faults = []

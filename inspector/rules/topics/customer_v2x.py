@@ -107,7 +107,7 @@ class CustomerInformation(Topic):
         title="The deletion of customer information is reported in more than one message",
         severity=Severity.WARNING,
         spec="OCPP 2.x N10.FR.06",
-        remedy="Where only clear was true, send one NotifyCustomerInformation that says that the data was cleared.",
+        remedy="If only clear was true, send one NotifyCustomerInformation that confirms the deletion.",
         bad=script(_asked("Accepted", customerIdentifier="C", report=False, clear=True), _FIRST),
         good=script(_asked("Accepted", customerIdentifier="C", report=False, clear=True), _TOLD),
         versions=V2X,

@@ -11,7 +11,7 @@ from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import cp, csms, script
 
 _SHORT = 3
-"""A shorter vendorId is a stand-in of a test; how it is made is not judged."""
+"""A shorter vendorId is probably a test value, so its form is not judged."""
 _ALLIANCE = "org.openchargealliance"
 _REFUSED = frozenset({"UnknownVendorId", "UnknownMessageId"})
 
@@ -53,7 +53,7 @@ class DataTransfers(Topic):
     @rule(
         "data.own-action",
         call("DataTransfer"),
-        title="DataTransfer is used for what OCPP has a message for",
+        title="DataTransfer is used although OCPP has a message for this purpose",
         severity=Severity.WARNING,
         spec="OCPP 2.x P01.FR.01, P02.FR.02",
         remedy="Send the message of OCPP itself. Use DataTransfer only for functions that OCPP does not have.",

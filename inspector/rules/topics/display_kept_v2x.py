@@ -182,7 +182,7 @@ class KeptMessages(Topic):
     @rule(
         "display.still-there",
         call("NotifyDisplayMessages"),
-        title="A display message is reported that was cleared or replaced, or whose end has come",
+        title="The station reports a display message that was cleared or replaced, or that has expired",
         severity=Severity.WARNING,
         spec="OCPP 2.x O01.FR.07, O01.FR.16, O02.FR.02, O02.FR.07, O02.FR.18, O03.FR.06, O04.FR.02, O04.FR.07, "
         "O05.FR.01",

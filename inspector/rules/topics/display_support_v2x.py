@@ -126,7 +126,7 @@ class DisplaySupport(Topic):
     @rule(
         "display.not-reported",
         call("NotifyReport"),
-        title="A station that shows messages reports no display",
+        title="A station that supports display messages reports no Display component",
         severity=Severity.INFO,
         spec="OCPP 2.1 O01.FR.21",
         remedy="Report a component Display for every display in the base report.",

@@ -96,7 +96,7 @@ class DisplayMessages(Topic):
             text = f"message {number} is cleared, although GetDisplayMessages has just found none"
             return Fault(text, "/2/status", key=str(number))
         if frame.payload.get("status") == "Accepted" and self._all is not None and number not in self._all:
-            text = f"message {number} is cleared, although the last report of all messages does not have it"
+            text = f"message {number} is cleared, but the last full report does not list it"
             return Fault(text, "/2/status", key=str(number))
         if frame.payload.get("status") != "Unknown" or number not in self._kept:
             return None

@@ -1,4 +1,4 @@
-"""Judge whether the CSMS goes on accepting the old password of a charge point that has not taken a new one."""
+"""Judge whether the CSMS still accepts the old password of a charge point that did not accept a new one."""
 
 from __future__ import annotations
 

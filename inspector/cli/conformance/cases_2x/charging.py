@@ -186,7 +186,13 @@ async def clock_aligned_meter_values(stage: Stage) -> None:
     )
 
 
-@case("core", "tell about a running and an unknown transaction", "E14.FR.01, E14.FR.02", "TC_E_28_CS", "TC_E_30_CS")
+@case(
+    "core",
+    "report the status of a running and an unknown transaction",
+    "E14.FR.01, E14.FR.02",
+    "TC_E_28_CS",
+    "TC_E_30_CS",
+)
 async def transaction_status(stage: Stage) -> None:
     answer = await stage.call("GetTransactionStatus", {"transactionId": "no-such-transaction"})
     stage.check(

@@ -89,7 +89,7 @@ class AuthorizationAdvice(Topic):
     @rule(
         "authorize.second-token",
         result("Authorize"),
-        title="Another token is accepted while a transaction waits that is no longer authorized",
+        title="Another token is accepted while a transaction with a refused token is still open",
         severity=Severity.INFO,
         spec="OCPP 2.x C01.FR.23, C01.FR.24",
         remedy="Answer NotAtThisTime until the transaction has ended.",
@@ -118,7 +118,7 @@ class AuthorizationAdvice(Topic):
     @rule(
         "authorize.group-not-stopped",
         DEADLINE,
-        title="A token of the group is accepted, but the only transaction of the station is not stopped",
+        title="A token of the same group does not stop the station's only transaction",
         severity=Severity.WARNING,
         spec="OCPP 2.x C09.FR.03",
         remedy="Let every valid token with the groupIdToken of a transaction stop it.",
@@ -174,7 +174,7 @@ class AuthorizationAdvice(Topic):
     @rule(
         "list.differential-again",
         call("SendLocalList"),
-        title="After a failed update of the local list the CSMS sends another Differential update",
+        title="The CSMS sends another Differential update after an update of the local list has failed",
         severity=Severity.INFO,
         spec="OCPP 2.x D01.FR.03",
         remedy="Send the full list after Failed or VersionMismatch.",
@@ -187,12 +187,14 @@ class AuthorizationAdvice(Topic):
         failed, self._failed = self._failed, None
         if failed is None or frame.payload.get("updateType") != "Differential":
             return None
-        return Fault(f"Differential again, though the update before was answered with {failed}", "/3/updateType")
+        return Fault(
+            f"the updateType is Differential, but the previous update was answered with {failed}", "/3/updateType"
+        )
 
     @rule(
         "list.not-persistent",
         result("GetLocalListVersion"),
-        title="A station has lost its local list in a restart",
+        title="A station lost its local list when it restarted",
         severity=Severity.INFO,
         spec="OCPP 2.x D01.FR.10",
         remedy="Keep the local list in non-volatile memory.",
@@ -224,7 +226,7 @@ class AuthorizationAdvice(Topic):
     @rule(
         "payment.other-token",
         call("RequestStartTransaction"),
-        title="A web payment was started for an EVSE, but the CSMS starts a transaction of somebody else there",
+        title="The CSMS starts a transaction of another driver on an EVSE that waits for a web payment",
         severity=Severity.WARNING,
         spec="OCPP 2.1 C24.FR.01, C25.FR.23",
         remedy="Use the authorization reference of the payment as idToken, with the type DirectPayment.",

@@ -76,7 +76,7 @@ class Prepaid21(Topic):
     @rule(
         "authorize.prepaid-limit",
         result("TransactionEvent"),
-        title="The transaction of a prepaid account gets no limit of its cost, or gets it twice",
+        title="A prepaid transaction gets no cost limit, or gets it twice",
         severity=Severity.WARNING,
         spec="OCPP 2.1 C17.FR.03",
         remedy="Set transactionLimit.maxCost to the balance once, in the answer to the event with the token.",
@@ -95,7 +95,7 @@ class Prepaid21(Topic):
             before = self._limited.get(name)
             self._limited.note(name, most)
             if before == most and not ended:
-                return Fault(f"maxCost {most} was sent before for {name[:36]}", "/2/transactionLimit", key=name)
+                return Fault(f"maxCost {most} was already sent for {name[:36]}", "/2/transactionLimit", key=name)
             return None
         prepaid = token in self._prepaid
         if token is None or ended or name in self._limited or not (prepaid or token in self._uncached):
@@ -104,5 +104,5 @@ class Prepaid21(Topic):
             return None
         self._limited.note(name, -1)  # so that this is reported once
         severity = None if prepaid else Severity.INFO  # there may be another reason not to keep it in a cache
-        what = "is prepaid" if prepaid else "may not be cached, as tokens of prepaid accounts"
+        what = "is prepaid" if prepaid else "may not be cached, like the tokens of prepaid accounts"
         return Fault(f"token {token} {what}, but maxCost is missing", "/2", severity=severity, key=name)

@@ -225,7 +225,7 @@ class Availability(Topic):
         if inoperative and self._running(place, self.session) is not None:
             return None
         said = "Inoperative" if inoperative else "Operative"
-        text = f"{status}, but every connector concerned is {said} already: {', '.join(sorted(set(known)))[:60]}"
+        text = f"{status}, but every connector concerned is already {said}: {', '.join(sorted(set(known)))[:60]}"
         return Fault(text, "/2/status", key=f"{place} {said}")
 
     @track(call("StatusNotification", "NotifyEvent", "StopTransaction"), dormant=lambda topic: not topic._inoperative)

@@ -79,7 +79,7 @@ class Heartbeat(Topic):
         severity=Severity.INFO,
         side=Side.CHARGE_POINT,
         spec="OCPP 1.6 §4.6; 2.x G02.FR.05",
-        remedy="Start the interval again with each message: it shows as well that the charge point is there.",
+        remedy="Restart the interval after each message: every message shows that the charge point is online.",
         bad=_script(_beats("+ 30s", "+ 30s")),
         good=_script(_beats("+ 30s", "+ 60s")),
     )
@@ -92,7 +92,9 @@ class Heartbeat(Topic):
         between = 0.1 * interval_s < after_s < 0.9 * interval_s and self._other_ns > last_ns
         if not between or abs(passed_s - interval_s) > 0.05 * interval_s:
             return None
-        return Fault(f"a Heartbeat {duration(interval_s)} after the last, {after_s:.0f} s after another message")
+        return Fault(
+            f"the Heartbeat came {duration(interval_s)} after the last one and {after_s:.0f} s after another message"
+        )
 
     @track(call("Heartbeat", "BootNotification"))
     def beat(self, frame: Frame) -> None:

@@ -57,7 +57,7 @@ class CertificateAdvice(Topic):
     @rule(
         "certificate.signature-advice",
         call("CertificateSigned"),
-        title="A certificate is signed in another way than recommended",
+        title="A certificate is not signed with a recommended algorithm",
         severity=Severity.INFO,
         spec="OCPP 2.x A00.FR.505, A00.FR.506",
         remedy="Sign certificates with RSA-PSS or ECDSA, and with SHA256.",
@@ -89,7 +89,7 @@ class CertificateAdvice(Topic):
     @rule(
         "certificate.key-usage",
         call("CertificateSigned"),
-        title="A certificate does not say what its key is for, or says it in an extension that cars may not know",
+        title="A certificate has no Key Usage, or has Extended Key Usage, which cars may not know",
         severity=Severity.INFO,
         spec="OCPP 2.x A00.FR.512, A00.FR.514",
         remedy="Issue certificates with the extension Key Usage and without Extended Key Usage.",
@@ -134,7 +134,7 @@ class CertificateAdvice(Topic):
     @rule(
         "certificate.no-root-hash",
         call("SignCertificate"),
-        title="A V2G certificate is requested without saying which authority shall sign it",
+        title="A V2G certificate is requested without naming the authority that should sign it",
         severity=Severity.INFO,
         spec="OCPP 2.1 A02.FR.27, A03.FR.23",
         remedy="Send hashRootCertificate with requests for V2G certificates.",
@@ -153,7 +153,7 @@ class CertificateAdvice(Topic):
         "certificate.plug-and-charge-on",
         result("GetVariables"),
         call("NotifyReport"),
-        title="Plug & Charge stays on although the station was refused a V2G certificate",
+        title="Plug & Charge stays on after the CSMS refused the station a V2G certificate",
         severity=Severity.INFO,
         spec="OCPP 2.x A02.FR.21",
         remedy="Turn PnCEnabled off until the next restart once the request for a V2G certificate is rejected.",
@@ -174,7 +174,7 @@ class CertificateAdvice(Topic):
             told = [entry] if read else elements(entry, "variableAttribute")
             if any((string(one, "attributeValue" if read else "value") or "").lower() == "true" for one in told):
                 kind = next(iter(self._refused))
-                text = f"PnCEnabled is true, though the request for a {kind[:20]} was rejected"
+                text = f"PnCEnabled is true, but the request for a {kind[:20]} was rejected"
                 return Fault(text, "/2" if read else "/3", key=str(name))
         return None
 

@@ -91,7 +91,7 @@ class ContradictedCertificates(Topic):
         title="A certificate was refused, but one of its type is listed afterwards",
         severity=Severity.WARNING,
         spec="OCPP 2.x M05.FR.03, M05.FR.07",
-        remedy="Install nothing where you answer Failed or Rejected, and answer Accepted where you do install.",
+        remedy="Answer Accepted if you install the certificate. Do not install it if you answer Failed or Rejected.",
         bad=script(_listed(0), _install("Failed"), _listed(1)),
         good=script(_listed(0), _install(), _listed(1)),
         versions=V2X,

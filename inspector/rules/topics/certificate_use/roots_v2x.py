@@ -93,10 +93,10 @@ class RootCertificates(Topic):
     @rule(
         "certificate.refused-listed",
         result("GetInstalledCertificateIds"),
-        title="A certificate was refused, but is listed afterwards",
+        title="A certificate that the station refused is listed",
         severity=Severity.WARNING,
         spec="OCPP 2.x M05.FR.03, M05.FR.06, M05.FR.07",
-        remedy="Install nothing where you answer Failed or Rejected, and answer Accepted where you do install.",
+        remedy="Answer Accepted if you install the certificate. Do not install it if you answer Failed or Rejected.",
         bad=script(_listed("1"), _install(_OLD, "Failed", "V2GRootCertificate"), _listed("1", "1A")),
         good=script(_listed("1"), _install(_OLD, "Failed", "V2GRootCertificate"), _listed("1")),
         versions=V2X,

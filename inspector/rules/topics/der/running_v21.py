@@ -204,10 +204,10 @@ class DerReports21(Topic):
     @rule(
         "der.default-runs",
         call("NotifyDERStartStop"),
-        title="A default DER control starts or stops although a scheduled one decides otherwise",
+        title="A default DER control starts or stops against a scheduled one",
         severity=Severity.WARNING,
         spec="OCPP 2.1 R04.FR.04, R04.FR.11",
-        remedy="Execute the default control only while no scheduled control of its type is active, and then always.",
+        remedy="Execute the default control whenever no scheduled control of its type is active, and only then.",
         bad=script(control("c0"), scheduled("c1", NOW), started("c1"), started("c0")),
         good=script(control("c0"), scheduled("c1", NOW), started("c1"), started("c1", False), started("c0")),
         versions=V21,

@@ -1,4 +1,4 @@
-"""Whether an update goes on as it was answered: it reports its end, a canceled one stops, and a restart waits."""
+"""Judge whether updates go as answered: each reports its end, canceled ones stop, and restarts wait."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FirmwareCourse(Topic):
     @rule(
         "firmware.canceled-runs",
         call("FirmwareStatusNotification"),
-        title="A canceled firmware update goes on",
+        title="A canceled firmware update continues",
         severity=Severity.WARNING,
         spec="OCPP 2.x L01.FR.10, L01.FR.24, L02.FR.06, L02.FR.15",
         remedy="After AcceptedCanceled report only the new update; the canceled one may end with a failure.",
@@ -108,7 +108,7 @@ class FirmwareCourse(Topic):
         keeps=lambda topic, frame: topic.settled(frame),
         early=False,
         seconds=lambda topic: max(_LONG_S, topic.settings.effect_timeout_s),
-        text="update {key} is downloading or installing, but nothing more came of it within {wait}",
+        text="update {key} was downloading or installing, but no further status came within {wait}",
         title="A firmware update never reports its end",
         severity=Severity.WARNING,
         spec="OCPP 2.x L01.FR.01, L01.FR.28, L01.FR.29, L01.FR.30, L02.FR.01, L02.FR.19, L02.FR.20",
@@ -123,7 +123,7 @@ class FirmwareCourse(Topic):
     @rule(
         "firmware.restarted-in-transaction",
         call("TransactionEvent"),
-        title="The station has restarted for a firmware update during a transaction",
+        title="The station restarted for a firmware update during a transaction",
         severity=Severity.ERROR,
         spec="OCPP 2.x L01.FR.06, L01.FR.33, L02.FR.03, L02.FR.22",
         remedy="Wait until all transactions have ended before the restart.",
@@ -156,7 +156,7 @@ class FirmwareCourse(Topic):
         self.station.refresh_listeners()
         if event.kind == "Ended" and reason not in _RESTARTS:
             return None
-        how = f"has ended with {reason}" if event.kind == "Ended" else "goes on"
+        how = f"has ended with {reason}" if event.kind == "Ended" else "continues"
         return Fault(f"{event.transaction} {how} after the restart", "/3", key=event.transaction.transaction_id[:36])
 
     @track(call("FirmwareStatusNotification"))

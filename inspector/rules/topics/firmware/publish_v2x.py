@@ -163,7 +163,7 @@ class PublishedFirmware(Topic):
         keeps=lambda topic, frame: topic.settled(frame),
         early=False,
         seconds=lambda topic: max(_SOON_S, topic.settings.effect_timeout_s),
-        text="the publication of request {key} reported nothing more within {wait}",
+        text="no further status came for the publication of request {key} within {wait}",
         title="The publication of firmware never reports its end",
         severity=Severity.WARNING,
         spec="OCPP 2.x L03.FR.01, L03.FR.07, L03.FR.08, L03.FR.09",

@@ -147,10 +147,10 @@ class SampleMeanings2x(Topic):
     @rule(
         "meter.phase",
         ASIDE,
-        title="A sampled value that belongs to no phase names one",
+        title="A sampled value has a phase, but its measurand is not measured on phases",
         severity=Severity.WARNING,
         spec="OCPP 2.x J01.FR.10, J02.FR.06",
-        remedy="Set phase only for what is measured on phases, such as current, voltage, power and energy.",
+        remedy="Set phase only for measurands that have phases, such as current, voltage, power and energy.",
         bad=script(_values({"value": 50, "measurand": "SoC", "phase": "L1"})),
         good=script(_values({"value": 50, "measurand": "SoC"}, {"value": 1, "phase": "L1"})),
         versions=V2X,
@@ -186,7 +186,7 @@ class SampleMeanings2x(Topic):
         title="The context of a sampled value contradicts the message that it comes in",
         severity=Severity.WARNING,
         spec="OCPP 2.x J01.FR.08, J02.FR.04, and the description of ReadingContextEnumType",
-        remedy="Set context to what has led to the reading: Transaction.Begin and Transaction.End for the first and "
+        remedy="Set context to the cause of the reading: Transaction.Begin and Transaction.End for the first and "
         "the last of a transaction, Sample.Clock, Sample.Periodic or Trigger for those between.",
         bad=script(started(), _event("MeterValueClock", "Sample.Periodic")),
         good=script(started(), _event("MeterValueClock", "Sample.Clock")),
@@ -216,7 +216,7 @@ class SampleMeanings2x(Topic):
     @rule(
         "meter.rebased",
         ASIDE,
-        title="A register begins again at 0 with a new transaction",
+        title="A register restarts at 0 with each transaction",
         severity=Severity.INFO,
         spec="OCPP 2.x J02.FR.17",
         remedy="Report registers as the meter has them, so that a missing amount between transactions can be seen.",

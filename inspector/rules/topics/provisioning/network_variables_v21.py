@@ -222,7 +222,7 @@ class NetworkVariables21(Topic):
         return None
 
     def _since_boot(self, component: str, instance: str) -> str | None:
-        """Return the Identity that the station has told since its latest boot, or that its profile was given."""
+        """Return the Identity that the station has reported since its latest boot, or that its profile was given."""
         known = self._model.get(component, "Identity", instance)
         if known is not None and known.value is not None and known.seen_ns > self._booted_ns:
             return known.value

@@ -34,7 +34,7 @@ class AnyEvse2x(Topic):
 
     def setup(self) -> None:
         self._held: Known[int, Frame] = Known()  # accepted reservations, by id: the answer
-        self._heard: Known[int, int] = Known()  # by id of a reservation: when a message last told its end
+        self._heard: Known[int, int] = Known()  # by id of a reservation: when a message last reported its end
         self._events = 0  # how often a transaction has begun
         self._evses = self.station.topic(Evses2x)
         self._reservations = self.station.topic(Reservations)

@@ -125,7 +125,7 @@ class ChargingAdvice(Topic):
         title="A charging profile offers a car several schedules",
         severity=Severity.INFO,
         spec="OCPP 2.x K15.FR.18; OCPP 2.1 K18.FR.18",
-        remedy="Send one chargingSchedule, so that there is no doubt which one the car follows.",
+        remedy="Send one chargingSchedule, so that it is clear which one the car follows.",
         bad=script(*_BEGUN, needs_2(), given(schedules=2)),
         good=script(*_BEGUN, needs_2(), given()),
         versions=V2X,

@@ -51,7 +51,7 @@ def _persistent(value: str) -> str:
 
 
 _NOT_KEPT = ("TxProfile", _OUTSIDE, "LocalGeneration")
-"""The purposes whose profiles need not be kept over a restart."""
+"""Profiles with these purposes may be lost in a restart."""
 _TRANSIENT, _LASTING = _persistent("false"), _persistent("true")
 
 
@@ -130,7 +130,7 @@ class DynamicProfiles21(Topic):
     @rule(
         "profile.external-outdated",
         call("ReportChargingProfiles"),
-        title="A dynamic profile of an external system has another limit than the one that was notified",
+        title="The limit of an external system's dynamic profile differs from the notified one",
         severity=Severity.WARNING,
         spec="OCPP 2.1 K29.FR.03, K29.FR.05",
         remedy="Update the limit or the setpoint of the profile when the external system does.",

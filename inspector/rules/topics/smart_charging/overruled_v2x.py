@@ -66,7 +66,7 @@ class OverruledProfiles(Topic):
             units = {each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")}
             if limits == low and units == {unit}:
                 what = f"profile {number}" if isinstance(number, int) else number[:20]
-                text = f"the limit {told[0].limit} is that of {what}, which does not hold now"
+                text = f"the limit {told[0].limit} comes from {what}, which is not in force now"
                 return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
         return None
 

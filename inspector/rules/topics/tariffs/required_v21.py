@@ -1,4 +1,4 @@
-"""Judge what a 2.1 station must do with a tariff that it cannot use, and with one that is valid only later."""
+"""Judge how a 2.1 station handles a tariff that it cannot use, or that becomes valid later."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class RequiredTariffs21(Topic):
         title="The costs of energy are not those of the price that applies",
         severity=Severity.ERROR,
         spec="OCPP 2.1 I12.FR.34",
-        remedy="Use the first price of the tariff whose conditions are met, or that has none.",
+        remedy="Use the first price of the tariff that has no conditions, or whose conditions are met.",
         bad=script(default(tariff(energy={"prices": [{"priceKwh": 0.5}]})), begun(), ended(costDetails=costs())),
         good=script(default(), begun(), ended(costDetails=costs())),
         versions=V21,
@@ -219,7 +219,7 @@ class RequiredTariffs21(Topic):
 
 
 def _mistakes(one: Payload) -> Iterator[str]:
-    """Yield what is wrong with the structure of a tariff."""
+    """Yield the faults in the structure of a tariff."""
     given = [(name, each) for name, found in prices(one) for each in found]
     if not given and one:
         yield "the tariff has no prices"

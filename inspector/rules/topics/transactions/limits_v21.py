@@ -113,7 +113,7 @@ class Limits21(Topic):
             text = "transactionLimit is sent again, though it has not changed"
             return Fault(text, "/3/transactionInfo/transactionLimit", severity=Severity.INFO, key=f"again {name}")
         if event.kind == "Updated" and event.trigger == "ChargingStateChanged" and name not in self.set:
-            text = "a limit of the station is told with ChargingStateChanged; expected LimitSet"
+            text = "a limit of the station is reported with ChargingStateChanged; expected LimitSet"
             return Fault(text, "/3/triggerReason", severity=Severity.INFO, key=f"trigger {name}")
         return None
 
