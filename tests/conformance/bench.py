@@ -29,7 +29,7 @@ def conform(
     player = [sys.executable, "-m", "tests.conformance.faulty_bench", "{url}", version, str(folder)]
     report = folder / "report.json"
     command = [sys.executable, "-m", "inspector", "conform", "charge-point", "--listen", "0", "--json", str(report)]
-    command += ["--db", str(folder / "cases.db"), "--patience", "12", "--answer-within", "6"]
+    command += ["--db", str(folder / "cases.db"), "--patience", "12", "--answer-within", "6", "--restart-within", "25"]
     command += ["--operator", shlex.join(player), *arguments]
     ran = subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True, timeout=500)
     assert ran.returncode in ((0, 1) if exit_code is None else (exit_code,)), ran.stdout + ran.stderr

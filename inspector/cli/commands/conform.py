@@ -73,6 +73,9 @@ Let our own charge point play, to see a whole run:
     "--patience", type=Finite(1), default=90.0, show_default=True, help="Seconds that the person has for a step."
 )
 @click.option("--answer-within", type=Finite(1), default=30.0, show_default=True, help="Seconds to wait for a message.")
+@click.option(
+    "--restart-within", type=Finite(1), default=180.0, show_default=True, help="Seconds that a restart may take."
+)
 def charge_point(listen: tuple[str, int] | None, listed: bool, path: Path, **options: Any) -> int:
     """Drive a charge point through cases, and say for each whether it did what the specification asks for.
 
@@ -144,7 +147,7 @@ def _run(listen: tuple[str, int], path: Path, options: dict[str, Any]) -> int:
         profiles=options["profiles"],
         names=options["names"],
         token=options["token"] or (OF_PROGRAM if operator else None),
-        limits=Limits(answer=options["answer_within"], person=options["patience"]),
+        limits=Limits(options["answer_within"], options["patience"], options["restart_within"]),
         expected=expected_failures(options["expected"]),
     )
     writer = Writer(**writer_arguments(path, "chargesentinel conform", ["conform charge-point"]))

@@ -117,6 +117,8 @@ class NetworksUsed2x(Topic):
         dormant=lambda topic: not topic._no_root,
     )
     def no_root(self, frame: Frame) -> Faults:
+        if not self._no_root:
+            return None
         now = self._model.value(*PROFILE)
         for index, (entry, value, status) in enumerate(set_results(frame)):
             name = name_of(entry)
