@@ -43,6 +43,7 @@ def test_an_edit_takes_json_or_text() -> None:
     assert edit("/idTag=") == {"pointer": "/idTag", "remove": True}
 
 
+@pytest.mark.system
 def test_a_control_port_needs_the_fast_path_and_a_usable_token(tmp_path: Path) -> None:
     proxy = ("proxy", "--upstream", "ws://127.0.0.1:1", "--listen", "0", "--db", tmp_path / "traffic.db")
     for words, said in (

@@ -23,6 +23,8 @@ from inspector.store.reading.filter import Filter
 from tests.browse.charging import Recording
 from tests.cli.conftest import in_this_process
 
+pytestmark = pytest.mark.system  # each asks a server process
+
 SECRET = "hunter2-of-the-depot"
 CALLS: dict[str, dict[str, Any]] = {
     "sessions": {"severity": "error"},
@@ -86,7 +88,6 @@ async def test_a_client_lists_and_calls_each_tool_and_each_result_is_marked_as_d
         assert "did you mean rpc.orphan-answer?" in unknown.content[0].text  # type: ignore[union-attr]
 
 
-@pytest.mark.system
 async def test_with_a_folder_each_tool_takes_the_name_of_a_recording(recording: Path, tmp_path: Path) -> None:
     (tmp_path / "one.db").write_bytes(recording.read_bytes())
     (tmp_path / "two.db").write_bytes(recording.read_bytes())
@@ -110,7 +111,6 @@ def test_a_folder_without_recordings_is_refused_in_one_line(tmp_path: Path) -> N
     assert "a folder without recordings" in done.stderr
 
 
-@pytest.mark.system
 def test_the_server_ends_with_its_client_and_says_nothing(with_secrets: Path) -> None:
     command = [sys.executable, "-m", "inspector", "mcp", str(with_secrets)]
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}

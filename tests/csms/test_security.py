@@ -183,6 +183,7 @@ async def test_a_signing_request_is_answered_and_the_certificate_follows(authori
 NEW = "new-password-0123"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 async def test_the_old_password_is_valid_until_the_charge_point_connects_with_the_new_one(
     tmp_path: Path, version: str

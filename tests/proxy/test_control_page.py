@@ -80,6 +80,7 @@ async def test_the_next_remote_start_is_held_edited_and_released_on_the_page(
         card = page.locator("#held li")
         await expect(card).to_contain_text("RemoteStartTransaction CALL")
         await card.get_by_role("button", name="Edit…").click()
+        await expect(card.get_by_role("button", name="Release unchanged")).to_be_visible()
         editor = card.get_by_label("Payload")
         await editor.fill('{"idTag":"TAG-2","connectorId":"one"}')
         await expect(card.locator(".checked")).to_contain_text("/connectorId")

@@ -68,6 +68,7 @@ async def play(bench: Bench, name: str, version: str) -> simulated.Outcome:
     return await simulated.play(station, scenario, operator=bench.operator)
 
 
+@pytest.mark.system
 async def test_every_lawful_scenario_ends_well_and_the_judge_finds_nothing(bench: Bench) -> None:
     """All shipped scenarios in three versions run at once through the recording proxy, without a finding above info."""
     await asyncio.to_thread(block, bench.operator, "BLOCKED01")

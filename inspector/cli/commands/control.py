@@ -151,17 +151,18 @@ Examples:
 
 \b
 DO is one of {DO_EXAMPLES}.
+A held frame is sent on unchanged after 20 s; hold=60s gives you more time.
 docs/interventions.md lists everything that a rule can match and do."""
 )
 @click.argument("name", required=False)
 @click.argument("do", required=False)
 @click.option("--charge-point", metavar="PATTERN", help="Only charge points whose id fits, such as CP-*.")
-@click.option("--from", "sender", type=click.Choice(["charge_point", "csms"]), help="Only frames of this peer.")
+@click.option("--from", "sender", type=click.Choice(["charge-point", "csms"]), help="Only frames of this peer.")
 @click.option("--action", help="Only this action, and the answers to it.")
 @click.option(
     "--type",
     "kind",
-    type=click.Choice(["CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND"]),
+    type=click.Choice(["CALL", "CALLRESULT", "CALLERROR", "CALLRESULTERROR", "SEND"], case_sensitive=False),
     help="Only messages of this type.",
 )
 @click.option("--times", type=click.IntRange(1), help="Only so many times for each charge point.")
@@ -182,7 +183,13 @@ def add(
 
     It applies from their next messages on.
     """
-    given = {"charge_point": charge_point, "from": sender, "action": action, "type": kind, "times": times}
+    given = {
+        "charge_point": charge_point,
+        "from": sender and sender.replace("-", "_"),
+        "action": action,
+        "type": kind,
+        "times": times,
+    }
     match = {word: value for word, value in given.items() if value is not None}
     if file is not None:
         if name or do or match:

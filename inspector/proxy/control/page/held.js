@@ -44,10 +44,13 @@ function makeCard(one, refresh) {
   const open = (title, input, done, send) => {
     part.replaceChildren(input.node, element("p", { className: "buttons" }, button(done, "main", () => run(() => send(input.read())))));
     part.hidden = false;
+    // What was typed is not sent by this button: it must not look like the one to click.
+    Object.assign(release, { textContent: t("Release unchanged"), className: "" });
     said.textContent = "";
     input.area.focus();
   };
-  const buttons = [button("Release", "main", () => run(() => action(one.id, "release", {})))];
+  const release = button("Release", "main", () => run(() => action(one.id, "release", {})));
+  const buttons = [release];
   if (one.payload !== null) {
     buttons.push(button("Edit…", "", () => {
       const input = editor(t("Payload"), about(kindOf(one)));

@@ -73,6 +73,7 @@ export const TURKISH = {
   Payload: "İçerik",
   "its time is over: it was sent on unchanged": "süresi doldu: değişmeden iletildi",
   "Release edited": "Değiştirip ilet",
+  "Release unchanged": "Değiştirmeden ilet",
   "{n} s left": "{n} sn kaldı",
   OCPP: "OCPP",
   Path: "Yol",
