@@ -40,11 +40,11 @@ FLOWS_HEAD = """\
 
 A flow is real if every message follows from the one before, as the specification wants, and the charge point obeys it.
 
-| flow | real part | simplified part |
+| flow | real part | missing or simplified |
 | --- | --- | --- |"""
 
 FLOWS = (
-    # flow, what is real, what is not
+    # flow, real part, missing or simplified
     (
         "boot, status, heartbeat, offline queue",
         "everything",

@@ -93,7 +93,7 @@ class Bill:
         return details | ({"chargingPeriods": [period.report() for period in self.periods]} if final else {})
 
     def _reaches(self, total: Payload, bound: str) -> bool:
-        """Return whether the costs reach minCost or maxCost; without this bound they never do."""
+        """Return whether the costs reach minCost or maxCost. Return False if the tariff has no such bound."""
         wanted = self.tariff.get(bound, {})
         amounts = total["total"]
         names = [name for name in ("exclTax", "inclTax") if name in wanted]

@@ -64,7 +64,7 @@ Let our own charge point play, to see a whole run:
     "--db", "path", type=FILE, default=Path("conformance.db"), show_default=True, help="Recording of all cases."
 )
 @click.option(
-    "--expected", type=EXISTING, help="File with names of cases that may fail, one a line, # begins a comment."
+    "--expected", type=EXISTING, help="File with names of cases that may fail, one per line; # starts a comment."
 )
 @click.option("--json", "json_file", type=FILE, help="Write the results here as JSON.")
 @click.option("--junit", "junit_file", type=FILE, help="Write the results here as JUnit XML.")
@@ -176,7 +176,7 @@ def _run(listen: tuple[str, int], path: Path, options: dict[str, Any]) -> int:
             reports.write(options[option], form(run))
     say(f"{reports.tally(run.results)}; recorded in {path}")
     if surprising := reports.surprises(run.results):
-        say(f"no longer failing, take them out of {options['expected']}: {', '.join(surprising)}")
+        say(f"these cases pass now; remove them from {options['expected']}: {', '.join(surprising)}")
     if not ended:
         return 130
     return 0 if reports.good(run.results) else 1

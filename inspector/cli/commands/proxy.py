@@ -159,7 +159,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     type=click.IntRange(0, 10_000),
     default=0,
     show_default=True,
-    help="Give so many charge points metrics of their own; all others share one.",
+    help="Number of charge points that get their own metrics; all others share one set.",
 )
 @click.option(
     "--allow-host",

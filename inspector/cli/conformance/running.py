@@ -180,13 +180,13 @@ def in_short(result: Result) -> str:
     """Return the verdict of a case for the terminal: a line, and two for each problem."""
     expected = " (expected)" if result.expected and result.verdict is Verdict.FAIL else ""
     if result.expected and result.verdict in (Verdict.PASS, Verdict.PARTIAL):
-        expected = " (expected to fail: take it out of the file)"
+        expected = " (expected to fail: remove it from the file)"
     lines = [f"    {result.verdict.value}{expected} in {result.seconds:.1f} s{': ' + result.why if result.why else ''}"]
     lines += [f"    left out: {why}" for why in result.left_out]
     for problem in result.problems:
         lines.append(f"    {problem.why} ({problem.clause})")
         if problem.remedy:
-            lines.append(f"      to mend it: {problem.remedy}")
+            lines.append(f"      what to do: {problem.remedy}")
         if problem.frame:
             lines.append(f"      {problem.frame[:200]}")
     return "\n".join(lines)

@@ -131,7 +131,7 @@ class Certificates(Topic):
         title="The status of a certificate is requested again although the last one is still valid",
         severity=Severity.INFO,
         spec="OCPP 2.1 M07.FR.09, M07.FR.10",
-        remedy="Keep the status of a certificate until nextUpdate, for a week at most, and request it again only then.",
+        remedy="Keep the status of a certificate until nextUpdate, but for a week at most. Only then request it again.",
         bad=script(_chain_status(_HASH, until="2026-01-02T12:00:00Z"), "+ 1h", _chain_status(_HASH)),
         good=script(_chain_status(_HASH), "+ 1h", _chain_status(_HASH)),
         versions=V21,

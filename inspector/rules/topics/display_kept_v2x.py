@@ -186,7 +186,7 @@ class KeptMessages(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.x O01.FR.07, O01.FR.16, O02.FR.02, O02.FR.07, O02.FR.18, O03.FR.06, O04.FR.02, O04.FR.07, "
         "O05.FR.01",
-        remedy="Remove a message when it is cleared, when another AlwaysFront message replaces it, and at its end.",
+        remedy="Remove a message when it is cleared, when a new AlwaysFront message replaces it, and when it expires.",
         bad=script(shown(), csms("ClearDisplayMessage", {"id": 1}), _get(), _listed(message())),
         good=script(shown(), csms("ClearDisplayMessage", {"id": 1}), shown(), _get(), _listed(message())),
         versions=V2X,

@@ -187,9 +187,7 @@ class AuthorizationAdvice(Topic):
         failed, self._failed = self._failed, None
         if failed is None or frame.payload.get("updateType") != "Differential":
             return None
-        return Fault(
-            f"the updateType is Differential, but the previous update was answered with {failed}", "/3/updateType"
-        )
+        return Fault(f"Differential, but the previous update was answered with {failed}", "/3/updateType")
 
     @rule(
         "list.not-persistent",

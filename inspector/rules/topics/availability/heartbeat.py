@@ -93,7 +93,7 @@ class Heartbeat(Topic):
         if not between or abs(passed_s - interval_s) > 0.05 * interval_s:
             return None
         return Fault(
-            f"the Heartbeat came {duration(interval_s)} after the last one and {after_s:.0f} s after another message"
+            f"a Heartbeat {duration(interval_s)} after the last one, but {after_s:.0f} s after another message"
         )
 
     @track(call("Heartbeat", "BootNotification"))

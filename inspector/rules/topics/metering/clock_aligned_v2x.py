@@ -196,7 +196,7 @@ class ClockAligned2x(Topic):
         return Fault(text, "/3/meterValue", severity=severity, key=kind)
 
     def _unsigned_severity(self, kind: str) -> Severity | None:
-        """How bad it is if the values of an event of this kind are not signed; None if they need not be."""
+        """Return the severity of unsigned values in an event of this kind; None if they need no signature."""
         if kind == "Ended":
             return Severity.WARNING
         signs = self._configuration.variable("SampledDataCtrlr", f"Sign{kind}Readings")

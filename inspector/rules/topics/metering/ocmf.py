@@ -115,10 +115,7 @@ def parsed(text: str) -> SignedValue | None:
 def _energies(readings: list[dict[str, Any]]) -> list[Energy]:
     found, unit, code = [], "", ""
     for one in readings:
-        unit, code = (
-            str(one.get("RU", unit)),
-            str(one.get("RI", code)),
-        )  # a missing field has the value of the previous reading
+        unit, code = str(one.get("RU", unit)), str(one.get("RI", code))  # a missing field repeats the last one
         value = decimal(one.get("RV"))
         if value is not None and unit in _FACTORS and not _EXPORT.search(code):
             found.append(Energy(value * _FACTORS[unit], digit_of(value) * _FACTORS[unit]))

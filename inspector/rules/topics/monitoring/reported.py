@@ -128,7 +128,7 @@ class MonitorReports(Topic):
     @rule(
         "monitor.removed-reported",
         call("NotifyMonitoringReport"),
-        title="A monitor is reported that was cleared, or that the accepted monitoring base has removed",
+        title="The station reports a monitor that was cleared, or that the accepted monitoring base removed",
         severity=Severity.WARNING,
         spec="OCPP 2.x N03.FR.04, N03.FR.05, N06.FR.01",
         remedy="Remove monitors that were cleared, and custom monitors at FactoryDefault; at HardWiredOnly disable "

@@ -43,7 +43,7 @@ class EventSeverities(Topic):
         title="An event has another severity than its monitor",
         severity=Severity.INFO,
         spec="OCPP 2.1 N07.FR.20",
-        remedy="Give the severity of the monitor in severity of eventData.",
+        remedy="Set severity in eventData to the severity of the monitor.",
         bad=script(monitored(), _raised(severity=9)),
         good=script(monitored(), _raised(severity=5)),
         versions=V21,

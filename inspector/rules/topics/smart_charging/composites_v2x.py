@@ -125,7 +125,7 @@ class ComparedComposites(Topic):
         title="The periods of a charging profile do not begin at random",
         severity=Severity.INFO,
         spec="OCPP 2.1 K01.FR.92",
-        remedy="Begin each period but the first a random time of up to randomizedDelay seconds late.",
+        remedy="Delay each period except the first by a random time of up to randomizedDelay seconds.",
         bad=script(*_BEGUN, sent(_RANDOM), _delayed()),
         good=script(*_BEGUN, sent(_RANDOM), _delayed(77, 125)),
         versions=V21,
@@ -170,7 +170,7 @@ class ComparedComposites(Topic):
         for time, limit in list(told.items())[1:]:
             there = by_limit.get(limit)
             if there is not None and abs(there - time) > CLOCK_S and len(by_limit) == len(before[1]) - 1:
-                text = f"the period with the limit {limit} begins {abs(there - time):.0f} s off the last answer"
+                text = f"the period with the limit {limit} has moved by {abs(there - time):.0f} s since the last answer"
                 return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(evse))
         return None
 

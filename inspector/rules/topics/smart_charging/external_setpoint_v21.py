@@ -151,7 +151,7 @@ class ExternalSetpoints21(Topic):
         off = abs(when - frame.ts_ns / 1e9)
         if off <= self.settings.clock_skew_s:
             return None
-        return Fault(f"timestamp is {off:.0f} s beside the time of the frame", "/3/timestamp")
+        return Fault(f"timestamp differs by {off:.0f} s from the time of the frame", "/3/timestamp")
 
     @rule(
         "v2x.mode-unlisted",

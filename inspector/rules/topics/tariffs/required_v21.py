@@ -98,7 +98,7 @@ class RequiredTariffs21(Topic):
     @rule(
         "tariff.replaced-early",
         result("GetTariffs"),
-        title="A tariff that is valid only later is gone, although it was not cleared",
+        title="A tariff that becomes valid later is gone, although it was not cleared",
         severity=Severity.ERROR,
         spec="OCPP 2.1 I07.FR.23",
         remedy="Keep a tariff until its validFrom, also if one is set that is valid earlier.",
@@ -125,7 +125,7 @@ class RequiredTariffs21(Topic):
                 continue
             if one.sure or evse not in (0, one.evse or evse):
                 continue  # tariff.not-listed judges it, or it is of another EVSE
-            return Fault(f"tariff {name[:60]!r} is valid only later, but is not listed any more", "/2", key=name[:60])
+            return Fault(f"tariff {name[:60]!r} becomes valid later, but is no longer listed", "/2", key=name[:60])
         return None
 
     @rule(
