@@ -115,12 +115,15 @@ class Feed:
         assert not isinstance(record, ReopenRecord | SetAsideRecord), "the recorder handles these itself"
         return FeedResult(session, None, self.call_judge(session, session.event, record.kind, moment, record.detail))
 
-    def open(self, record: OpenRecord, begun: Callable[[SessionJudge], None] | None = None) -> FeedResult:
-        """Begin a session and judge its handshake; `begun` is called with the session before that."""
-        run = record.facts.get("recording_id", 0)
+    def begin_run(self, run: int) -> None:
+        """Judge what comes next with the judge of this run of a recorder."""
         if run not in self._judges:
             self._judges[run] = self.judge if not self._judges else Judge(self.settings)
         self.judge = self._judges[run]
+
+    def open(self, record: OpenRecord, begun: Callable[[SessionJudge], None] | None = None) -> FeedResult:
+        """Begin a session and judge its handshake; `begun` is called with the session before that."""
+        self.begin_run(record.facts.get("recording_id", 0))
         facts, moment = dict(record.facts), Moment(record.mono_ns, record.ts_ns)
         session: SessionJudge = self.judge.open(facts, moment)
         if facts.get("relay") == EDITED:

@@ -70,8 +70,9 @@ def check(
     least as severe as --fail-on, or a line with a frame could not be understood; 2: an input cannot be used.
     """
     from inspector.cli.output import reports
+    from inspector.cli.output.reading_progress import followed
     from inspector.formats.reading import Reading
-    from inspector.offline.check import check as judge
+    from inspector.offline.parallel_check import LONG, check_in_parallel
     from inspector.rules.finding import Severity
     from inspector.rules.settings_file import judging, settings_file
 
@@ -82,7 +83,7 @@ def check(
     for name, reading in zip(inputs, readings, strict=True):
         where = reports.Places()
         steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
-        result = judge(where.follow(steps()), settings)
+        result = check_in_parallel(followed(where.follow(steps()), reading, LONG), settings)
         if with_interventions:
             result.count_against_peers()
         if not result.frames and not result.sessions and not result.failed_attempts:

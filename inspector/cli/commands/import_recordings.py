@@ -142,19 +142,12 @@ def _again(first: Record, rest: Iterator[Record]) -> Iterator[Record]:
 
 def _watched(records: Iterator[Record], source: int, reading: Reading) -> Iterator[Record]:
     """Yield the records of one input, with session numbers that no other input has; show a bar on a terminal."""
-    from inspector.cli.output.progress import bar
+    from inspector.cli.output.reading_progress import followed
 
-    first = next(records, None)  # this forks the reading process, so it must come before the thread of the bar
-    if first is None:
-        return
-    with bar() as progress:
-        task = progress.add_task(reading.source, total=reading.size)
-        base = source << 40
-        for number, record in enumerate(_again(first, records)):
-            if number % 2000 == 0:
-                progress.update(task, completed=reading.position())
-            number_here = record.session_number
-            yield record._replace(session_number=number_here and base + number_here)
+    base = source << 40
+    for record in followed(records, reading):
+        number_here = record.session_number
+        yield record._replace(session_number=number_here and base + number_here)
 
 
 def _nothing(readings: list[Reading]) -> str:
