@@ -1,4 +1,4 @@
-"""Has child processes end with the process that started them, also when it is killed outright; Linux alone can."""
+"""Start child processes that end with their parent, even if it is killed (Linux only), and ignore its settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ import threading
 from collections.abc import Callable
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+SETTINGS_PREFIX = "CHARGESENTINEL_"
+"""Variables with this, the name of a command and _ set its options."""
+CONFIG_VARIABLE = "CHARGESENTINEL_CONFIG"
+"""Names the file that sets options of `proxy` and `browse`."""
+_OPTIONS = (*(f"{SETTINGS_PREFIX}{command}_" for command in ("PROXY", "BROWSE")), CONFIG_VARIABLE)
+
+
+def environment_without_settings() -> dict[str, str]:
+    """Return the environment for a command whose options come from this program alone; its output is unbuffered."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OPTIONS)}
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def end_with_parent() -> Callable[[], None] | None:

@@ -23,7 +23,8 @@ BLOCKS = [
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_runnable_block_runs_as_written(block: str, tmp_path: Path) -> None:
     (tmp_path / "recordings").symlink_to(ROOT / "recordings")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-eu", "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

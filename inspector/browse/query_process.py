@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from inspector import log_format
 from inspector.store.files.connection import distrust, identity
 
 LARGEST_VALUE = 64 * 1024 * 1024
@@ -198,7 +199,9 @@ def main() -> None:
     _limit(resource.RLIMIT_FSIZE, LARGEST_TEMPORARY_FILE)
     _limit(resource.RLIMIT_CORE, 0)
     path, uri = sys.argv[1:]
-    _serve(_Recording(Path(path), uri), sys.stdin.buffer, sys.stdout.buffer)
+    answers = sys.stdout.buffer
+    log_format.start()
+    _serve(_Recording(Path(path), uri), sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import sys
 from collections import deque
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from inspector.child_lifetime import end_with_parent
+from inspector.child_lifetime import end_with_parent, environment_without_settings
 from inspector.errors import UserMistake
 
 PATIENCE_S = 5.0
@@ -123,7 +122,7 @@ class Parts:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=environment_without_settings(),
             # The parts must end in order, but Ctrl-C in a terminal would reach all processes of one group.
             start_new_session=True,
             preexec_fn=end_with_parent(),

@@ -9,6 +9,7 @@ import time
 
 import click
 
+from inspector import log_format
 from inspector.escaping import visible
 
 
@@ -17,6 +18,7 @@ def ending(with_parent: bool) -> threading.Event:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     if with_parent:
+        log_format.start()
 
         def wait() -> None:
             sys.stdin.buffer.read()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import resource
-import sys
 from contextlib import suppress
 
-from inspector.escaping import visible
+import click
+
+from inspector import log_format
+
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(log_format.FORMATS),
+    default="text",
+    show_default=True,
+    help="Format of the lines on standard output and standard error.",
+)
 
 
-class _Visible(logging.Formatter):
-    """A log formatter that escapes control characters, as a line may quote a peer."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return visible(super().formatMessage(record))
-
-
-def log_to_stderr() -> None:
-    """Log to stderr: all lines of this program, and warnings of mitmproxy."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
+def log_with(handler: logging.Handler) -> None:
+    """Log all lines of this program, and warnings of mitmproxy."""
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("inspector").setLevel(logging.INFO)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import sqlite3
@@ -17,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspector.child_lifetime import end_with_parent
+from inspector.child_lifetime import end_with_parent, environment_without_settings
 
 if TYPE_CHECKING:
     from inspector.proxy.control.client import Client
@@ -112,7 +111,7 @@ class RecordingProxy:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=environment_without_settings(),
             preexec_fn=end_with_parent(),  # noqa: PLW1509 - it takes no lock
         )
         assert self._process.stdout is not None

@@ -12,7 +12,10 @@ from urllib.parse import quote
 
 import click
 
+from inspector.cli.options.configured_command import ConfiguredCommand
+from inspector.cli.process_setup import LOG_FORMAT
 from inspector.errors import UnusableAddress
+from inspector.log_format import start as log_lines
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen, reached_at
 from inspector.store.files.connection import open_recording
 
@@ -20,13 +23,14 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @click.command(
+    cls=ConfiguredCommand,
     epilog="""\b
 Examples:
   chargesentinel browse traffic.db --open
   chargesentinel browse traffic.db --listen 0.0.0.0:8001 --token
 
 The recording may still be growing; browse only reads it. If the recording has
-several files (--rotate), the newest one is shown, and each new one as it begins."""
+several files (--rotate), the newest one is shown, and each new one as it begins.""",
 )
 @click.argument("file", type=click.Path(path_type=Path), default=Path("traffic.db"))
 @click.option(
@@ -46,11 +50,15 @@ several files (--rotate), the newest one is shown, and each new one as it begins
     help="Demand this token; without a value, make one up and print it.",
 )
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Another host name under which to answer.")
-def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow_host: tuple[str, ...]) -> None:
+@LOG_FORMAT
+def browse(
+    file: Path, listen: str, open_browser: bool, token: str | None, allow_host: tuple[str, ...], log_format: str
+) -> None:
     """Show a recording in the web browser, also while it grows.
 
     The pages are part of Datasette: sessions, frames, findings, charge points, dashboards, tables and SQL.
     """
+    log_lines(log_format)
     host, port = parse_listen(listen)
     if host not in LOOPBACK and token is None:
         raise UnusableAddress(

@@ -13,12 +13,14 @@ from typing import Any
 
 import click
 
+from inspector import log_format
 from inspector.cli.companions import Companions
+from inspector.cli.options.configured_command import ConfiguredCommand
 from inspector.cli.options.control_options import ControlPort, control_options
 from inspector.cli.options.input_options import METER_KEYS
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
-from inspector.cli.process_setup import allow_many_files, log_to_stderr
+from inspector.cli.process_setup import LOG_FORMAT, allow_many_files, log_with
 from inspector.cli.stopping import Stopping
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
 from inspector.proxy.addresses import (
@@ -48,12 +50,13 @@ def show_interventions(context: click.Context, _: click.Parameter, text: str | N
 
 
 @click.command(
+    cls=ConfiguredCommand,
     epilog="""\b
 Example:
   chargesentinel proxy --upstream ws://127.0.0.1:9000/ocpp --listen 0.0.0.0:9100 --db traffic.db
 
 \b
-Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>."""
+Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>.""",
 )
 @click.option("--upstream", required=True, metavar="URL", help="Address of the CSMS: ws[s]://HOST[:PORT][/PATH].")
 @click.option(
@@ -176,6 +179,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
 )
 @click.option("--otlp", metavar="URL", help="Send spans to this OpenTelemetry collector; see docs/metrics.md.")
 @click.option("--quiet", "-q", is_flag=True, help="Do not print connects, disconnects, refusals and new findings.")
+@LOG_FORMAT
 @click.option("--no-fast-path", is_flag=True, help="Use only mitmproxy's public hooks: slower, and without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
     """Relay charge points to a CSMS and record every frame.
@@ -195,6 +199,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.store.files.rotation import Rotation
     from inspector.units import size_bytes
 
+    log_handler = log_format.start(options["log_format"])
     identities_file = options["upstream_identities"]
     routing = Routing(
         Upstream.parse(upstream),
@@ -231,7 +236,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
     companions = Companions(path, options)
-    log_to_stderr()
+    log_with(log_handler)
     allow_many_files()
     sockets = listening_sockets(listen)
     addresses = [listener.getsockname()[:2] for listener in sockets]

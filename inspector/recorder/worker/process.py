@@ -22,6 +22,7 @@ from itertools import groupby
 from operator import attrgetter
 from types import TracebackType
 
+from inspector import log_format
 from inspector.errors import UnusableFile
 from inspector.recorder import rollover
 from inspector.recorder.counted_pipeline import CountedPipeline
@@ -252,7 +253,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = _print_place
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, handlers=[log_format.start()])
     # A relay with a thousand sessions passes a number that is too high for `select`; `dup` returns the lowest free one.
     given = int(sys.argv[1])
     connection = socket.socket(fileno=os.dup(given))
