@@ -110,14 +110,28 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-async def serve(path: Path, policy: Policy, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer requests on `listener` until SIGINT or SIGTERM; call `ready` when the first request can come."""
+async def serve(
+    path: Path,
+    policy: Policy,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests on `listener` until SIGINT or SIGTERM.
+
+    Calls `ready` when the first request can come, and `stopping` at each signal.
+    """
     ds, recording = embed(path, policy)
     config = uvicorn.Config(
         ds.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1, server_header=False, ws="none"
     )
     server = _Server(config, ready)
+
+    def stop() -> None:
+        stopping()
+        server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     await server.serve(sockets=[listener])
     recording.interrupt()

@@ -14,6 +14,7 @@ import click
 
 from inspector.cli.options.configured_command import ConfiguredCommand
 from inspector.cli.process_setup import LOG_FORMAT
+from inspector.cli.service_notices import ServiceNotices
 from inspector.errors import UnusableAddress
 from inspector.log_format import start as log_lines
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen, reached_at
@@ -59,6 +60,7 @@ def browse(
     The pages are part of Datasette: sessions, frames, findings, charge points, dashboards, tables and SQL.
     """
     log_lines(log_format)
+    notices = ServiceNotices()
     host, port = parse_listen(listen)
     if host not in LOOPBACK and token is None:
         raise UnusableAddress(
@@ -91,10 +93,11 @@ def browse(
         for other in elsewhere:
             click.echo(f"  from other machines: http://{other}:{port}{query}")
         sys.stdout.flush()
+        notices.ready()
         if open_browser:
             webbrowser.open(f"{address}{query or '/'}")
 
-    asyncio.run(serve(file, policy, listener, ready))
+    asyncio.run(serve(file, policy, listener, ready, notices.stopping))
 
 
 def _own_names(host: str) -> list[str]:

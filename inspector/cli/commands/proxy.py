@@ -21,6 +21,7 @@ from inspector.cli.options.input_options import METER_KEYS
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
 from inspector.cli.process_setup import LOG_FORMAT, allow_many_files, log_with
+from inspector.cli.service_notices import ServiceNotices
 from inspector.cli.stopping import Stopping
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
 from inspector.proxy.addresses import (
@@ -236,6 +237,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
     companions = Companions(path, options)
+    notices = ServiceNotices()
     log_with(log_handler)
     allow_many_files()
     sockets = listening_sockets(listen)
@@ -268,8 +270,12 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     stopping = Stopping()
 
     async def run() -> None:
+        def stop() -> None:
+            notices.stopping()
+            engine.stop()
+
         engine = Engine(settings, recorder, sockets, metrics, console, control.listener if control else None)
-        stopping.listen(partial(asyncio.get_running_loop().call_soon_threadsafe, engine.stop))
+        stopping.listen(partial(asyncio.get_running_loop().call_soon_threadsafe, stop))
         await engine.run(ready)
 
     def ready() -> None:
@@ -277,6 +283,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         if control is not None:
             control.announce()
         announce(scheme, listening, routing.upstreams, path, metrics)
+        notices.ready()
 
     # The existing objects are needed until the end: exempt them from garbage collection.
     gc.collect()
