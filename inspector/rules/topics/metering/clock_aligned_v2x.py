@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import gcd
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, seconds, string
@@ -20,6 +22,10 @@ LONGEST_S = 86400
 """Values that are to come less often than this are not waited for."""
 CURRENT_S = 60.0
 """A triggered value may be this much older than its trigger, as clocks differ."""
+QUARTER_S = 900
+"""Midnights of all time zones are multiples of a quarter of an hour apart."""
+LEAST_ALIGNED_S = 30
+"""Values that come more often are not judged by their time."""
 _DEFAULT = "Energy.Active.Import.Register"
 _BEHIND = frozenset({"Cable", "EV", "Outlet"})
 
@@ -55,9 +61,12 @@ class ClockAligned2x(Topic):
 
     def setup(self) -> None:
         self._interval = 0
+        self._since_s = 0.0
         self._seen_ns = 0  # when clock-aligned values came last
         self._quiet = False  # whether they are not to be sent during transactions
         self._signs = False
+        self._signing = False  # whether clock-aligned values were signed
+        self._signs_clock = False  # the same for clock-aligned values
         self._spacing: int | None = None  # TxUpdatedInterval
         self._triggered: dict[int, tuple[int, float]] = {}  # by EVSE: when MeterValues were triggered, in both clocks
         self._transactions = self.station.topic(Transactions2x)
@@ -98,12 +107,12 @@ class ClockAligned2x(Topic):
         title="Clock-aligned meter values are sent in a transaction, although only idle EVSEs are to send them",
         severity=Severity.WARNING,
         spec="OCPP 2.x J01.FR.19, J01.FR.20",
-        remedy="Send no clock-aligned values of an EVSE with a transaction while SendDuringIdle is true.",
-        bad=script(_set("AlignedDataCtrlr", SendDuringIdle="true"), started(), _meter(context="Sample.Clock")),
-        good=script(_set("AlignedDataCtrlr", SendDuringIdle="true"), started(), _meter(2, context="Sample.Clock")),
+        remedy="While SendDuringIdle is true, send no clock-aligned values of an EVSE or station with a transaction.",
+        bad=script(_set("AlignedDataCtrlr", SendDuringIdle="true"), started(), _meter(2, context="Sample.Clock")),
+        good=script(_set("AlignedDataCtrlr", SendDuringIdle="true"), _meter(2, context="Sample.Clock"), started()),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: not (topic._interval or topic._quiet or topic._triggered),
+        dormant=lambda topic: not (topic._interval or topic._quiet or topic._triggered or topic._signs_clock),
     )
     def idle_only(self, frame: Frame) -> Faults:
         evse, samples = integer(frame.payload, "evseId"), list(_samples(frame.payload))
@@ -111,13 +120,67 @@ class ClockAligned2x(Topic):
         contexts = {string(sample, "context") for sample in samples}
         if contexts & {"Sample.Clock", None, "Sample.Periodic"}:
             self._seen_ns = frame.mono_ns
-        if not self._quiet or "Sample.Clock" not in contexts or evse is None:
+        if "Sample.Clock" not in contexts or evse is None:
             return faults
-        running = [one for one in self._transactions.open_on(evse) if one.connection == self._evidence.connections]
+        if faults is None:
+            faults = aside(self.alignment, frame) or self._unsigned_clock(evse, samples)
+        if not self._quiet:
+            return faults
+        everywhere = self._quiet_on(None)
+        if not everywhere and not self._quiet_on(evse):
+            return faults
+        running = self._transactions.open_transactions() if everywhere else self._transactions.open_on(evse)
+        running = [one for one in running if one.connection == self._evidence.connections]
         if running:
-            text = f"clock-aligned values of EVSE {evse}, on which {running[0]} is open; SendDuringIdle is true"
+            text = f"clock-aligned values of EVSE {evse}, although {running[0]} is open; SendDuringIdle is true"
             return Fault(text, "/3/meterValue", key=str(evse))
         return faults
+
+    def _quiet_on(self, evse: int | None) -> bool:
+        """Return whether SendDuringIdle is true for an EVSE; None is the whole station."""
+        return (self._configuration.variable("AlignedDataCtrlr", "SendDuringIdle", evse) or "").lower() == "true"
+
+    def _unsigned_clock(self, evse: int, samples: list[Payload]) -> Fault | None:
+        """Return the fault of registers that are not signed, although AlignedDataCtrlr.SignReadings is true."""
+        known = self._configuration
+        if not self._signs_clock or not evse:
+            return None
+        if (known.variable("AlignedDataCtrlr", "SignUpdatedReadings") or "true").lower() != "true":
+            return None
+        registers = [sample for sample in samples if sample.get("measurand", _DEFAULT) == _DEFAULT]
+        if any("signedMeterValue" in sample for sample in samples):
+            self._signing = True
+        if not registers or self._signing:
+            return None  # the meters of some EVSEs may be unable to sign
+        text = f"clock-aligned values of EVSE {evse} have no signedMeterValue, but SignReadings is true"
+        return Fault(text, "/3/meterValue", key=f"clock {evse}", rule=self.unsigned.rule)
+
+    @rule(
+        "meter.alignment",
+        ASIDE,
+        title="A clock-aligned meter value was not taken at a multiple of its interval",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x J01.FR.14, J01.FR.22; part 2, AlignedDataInterval",
+        remedy="Take clock-aligned values at multiples of AlignedDataCtrlr.Interval since midnight.",
+        bad=script(_ALIGNED, _meter(measurand="Voltage", context="Sample.Clock").replace("12:00:00Z", "12:00:37Z")),
+        good=script(_ALIGNED, _meter(measurand="Voltage", context="Sample.Clock").replace("12:00:00Z", "12:01:02Z")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def alignment(self, frame: Frame) -> Fault | None:
+        every = gcd(self._interval, QUARTER_S)  # midnight may be that of any time zone
+        if every < LEAST_ALIGNED_S:
+            return None
+        for index, value in enumerate(elements(frame.payload, "meterValue")):
+            at = seconds(string(value, "timestamp"))
+            clock = any(one.get("context") == "Sample.Clock" for one in elements(value, "sampledValue"))
+            if at is None or not clock or at < self._since_s:
+                continue
+            off = min(at % every, every - at % every)
+            if off > max(5.0, every * 0.1):
+                text = f"a clock-aligned value of {value['timestamp']}, {off:.0f} s from a multiple of {every} s"
+                return Fault(text, f"/3/meterValue/{index}/timestamp")
+        return None
 
     def _current(self, frame: Frame, evse: int | None, samples: list[Payload]) -> Faults:
         """Judge MeterValues that were triggered."""
@@ -202,6 +265,8 @@ class ClockAligned2x(Topic):
         signs = self._configuration.variable("SampledDataCtrlr", f"Sign{kind}Readings")
         if signs is not None:
             return Severity.WARNING if signs.lower() == "true" else None
+        if kind == "Updated" and self.session.version is OcppVersion.V201:
+            return Severity.WARNING
         return Severity.INFO if kind in ("Started", "Updated") else None  # some stations sign only at the end
 
     @rule(
@@ -221,12 +286,20 @@ class ClockAligned2x(Topic):
         ),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: not topic._spacing and not topic._interval,
+        dormant=lambda topic: not topic._spacing and not topic._interval and not topic._quiet,
     )
     def old_values(self, frame: Frame) -> Faults:
         values = frame.payload.get("meterValue")
         if frame.payload.get("triggerReason") == "MeterValueClock":
             self._seen_ns = frame.mono_ns
+            event = self._transactions.event
+            if self._quiet and event is not None and frame.payload.get("eventType") == "Updated" and not event.offline:
+                evse = event.transaction.evse
+                if self._quiet_on(None) or (evse is not None and self._quiet_on(evse)):
+                    text = (
+                        f"a TransactionEvent with clock-aligned values of {event.transaction}; SendDuringIdle is true"
+                    )
+                    return Fault(text, "/3/triggerReason", rule=self.idle_only.rule)
         if type(values) is not list or len(values) < 2 or not self._spacing:
             return None
         happened = seconds(string(frame.payload, "timestamp"))
@@ -288,15 +361,21 @@ class ClockAligned2x(Topic):
         interval = known.variable_number("AlignedDataCtrlr", "Interval") if on else None
         if not known.variable("AlignedDataCtrlr", "Measurands") or not 0 < (interval or 0) <= LONGEST_S:
             interval = 0
-        before = self._interval, self._quiet, self._signs, self._spacing
-        self._quiet = (known.variable("AlignedDataCtrlr", "SendDuringIdle") or "").lower() == "true"
+        before = self._interval, self._quiet, self._signs, self._spacing, self._signs_clock
+        self._quiet = any(
+            (setting.value or "").lower() == "true"
+            for name, setting in known.settings_2x.items()
+            if name[:2] == ("aligneddatactrlr", "sendduringidle")
+        )
         self._signs = (known.variable("SampledDataCtrlr", "SignReadings") or "").lower() == "true"
+        self._signs_clock = (known.variable("AlignedDataCtrlr", "SignReadings") or "").lower() == "true"
         self._spacing = known.variable_number("SampledDataCtrlr", "TxUpdatedInterval")
         if interval and interval != self._interval:
             self._interval, self._seen_ns = interval, frame.mono_ns
+            self._since_s = frame.ts_ns / 1e9  # values from before may have another interval
             self._wait(frame, 2 * interval + self.settings.answer_timeout_s)
         self._interval = interval or 0
-        if before != (self._interval, self._quiet, self._signs, self._spacing):
+        if before != (self._interval, self._quiet, self._signs, self._spacing, self._signs_clock):
             self.station.refresh_listeners()
 
 

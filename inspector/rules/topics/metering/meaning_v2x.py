@@ -166,7 +166,7 @@ class SampleMeanings2x(Topic):
         "meter.location",
         ASIDE,
         title="The state of charge of a car is measured outside the car",
-        severity=Severity.INFO,
+        severity=Severity.WARNING,
         spec="OCPP 2.x J01.FR.09, J02.FR.05",
         remedy="Set location to where the value is measured: EV for SoC.",
         bad=script(_values({"value": 50, "measurand": "SoC", "location": "Inlet"})),
@@ -178,7 +178,8 @@ class SampleMeanings2x(Topic):
         place = sample.get("location")
         if sample.get("measurand") != "SoC" or type(place) is not str or place == "EV":
             return None
-        return Fault(f"SoC with the location {place[:20]}", "/location", key=place[:20])
+        severity = Severity.INFO if place == "Outlet" else None  # that is what a missing location means
+        return Fault(f"SoC with the location {place[:20]}", "/location", key=place[:20], severity=severity)
 
     @rule(
         "meter.context",

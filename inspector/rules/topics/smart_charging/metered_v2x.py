@@ -9,16 +9,17 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, V21, Faults, Topic, call, rule
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, Payload, cp, script, started, status_2x, variable_2x
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of
 from inspector.rules.topics.smart_charging.ev_schedule import Step
+from inspector.rules.topics.smart_charging.phase_switching import switches_phases
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
-SETTLES_S = 60.0
+SETTLES_S = 25.0
 """A car has so many seconds to follow a new limit; the specifications of the cable give it less."""
 TOGETHER_S = 60.0
 """The power of several EVSEs is added up if it was sampled within so many seconds."""
@@ -247,6 +248,7 @@ class MeteredLimits(Topic):
     @rule(
         "profile.other-phase",
         call("MeterValues", "TransactionEvent"),
+        result("GetCompositeSchedule"),
         title="A station charges with another phase than the charging profile selects",
         severity=Severity.WARNING,
         spec="OCPP 2.x K01.FR.46",
@@ -258,10 +260,11 @@ class MeteredLimits(Topic):
         dormant=lambda topic: not topic._profiles.active,
     )
     def other_phase(self, frame: Frame) -> Faults:
-        evse = self._evse(frame)
-        if not evse or frame.mono_ns - self._profiles.changed_ns < SETTLES_S * 1e9:
+        composite = frame.call is not None
+        evse = integer(frame.request, "evseId") if composite else self._evse(frame)
+        if not evse or (frame.mono_ns - self._profiles.changed_ns < SETTLES_S * 1e9 and not composite):
             return None
-        if (self._configuration.variable("EVSE", "ACPhaseSwitchingSupported", evse) or "").lower() != "true":
+        if switches_phases(self, evse) is not True:
             return None
         for what, stack in self._profiles.deciding(evse):
             schedules = elements(stack[0], "chargingSchedule")
@@ -270,6 +273,10 @@ class MeteredLimits(Topic):
             if len(stack) != 1 or len(phases) != 1 or len(periods) != 1 or not phases <= {1, 2, 3}:
                 continue
             phase = phases.pop()
+            for period in elements(member(frame.payload, "schedule"), "chargingSchedulePeriod") if composite else ():
+                if integer(period, "phaseToUse") not in (None, phase):
+                    text = f"the composite schedule has phase {period['phaseToUse']}, but the {what} selects {phase}"
+                    return Fault(text, "/2/schedule/chargingSchedulePeriod", key=what)
             for _, samples in _read(frame):
                 for sample in samples:
                     if (

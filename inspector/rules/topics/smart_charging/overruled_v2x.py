@@ -12,13 +12,17 @@ from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, tr
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, Payload, script, started, status_2x
 from inspector.rules.topics.smart_charging.composite import CompositeSchedules, bounds_of, composite
-from inspector.rules.topics.smart_charging.ev_schedule import steps
+from inspector.rules.topics.smart_charging.ev_schedule import Step, steps
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _OWN = ("TxProfile", "TxDefaultProfile")
 _HIGH = profile("TxProfile", number=2, transactionId="t1", period={"limit": 32.0})
 _BEGUN = (BOOT_2X, status_2x("Available"), sent(profile()), started(), status_2x("Occupied"), sent(_HIGH))
+
+
+STEPS_LIMIT = 50
+"""At most so many steps of a composite schedule are judged."""
 
 
 class OverruledProfiles(Topic):
@@ -38,7 +42,7 @@ class OverruledProfiles(Topic):
         "profile.composite-overruled",
         result("GetCompositeSchedule"),
         title="A composite schedule has the limit of a charging profile that does not hold",
-        severity=Severity.INFO,
+        severity=Severity.WARNING,
         spec="OCPP 2.x K01.FR.17, K01.FR.30, K01.FR.37, K02.FR.04, K10.FR.05, K10.FR.07, K13.FR.01, "
         "K01.FR.11; OCPP 2.1 K21.FR.04, K22.FR.02, K28.FR.13, K28.FR.15, K29.FR.07",
         remedy="Use a profile only while it is valid, until it is cleared, and where no other overrules it: TxProfile "
@@ -56,17 +60,23 @@ class OverruledProfiles(Topic):
         told = steps(schedule, base) if base is not None else None
         if not evse or base is None or not told or frame.payload.get("status") != "Accepted":
             return None
-        low, unit = {step.limit for step in told}, schedule.get("chargingRateUnit")
-        stacks = self._stacks(evse) if len(low) == 1 else None
-        if stacks is None or any(self._at(stack, unit, base) <= told[0].limit + 0.1 for stack in stacks):
+        unit, stacks = schedule.get("chargingRateUnit"), self._stacks(evse)
+        for step in told[:STEPS_LIMIT] if stacks is not None else ():
+            if fault := self._from_idle(step, unit, stacks or [], evse):
+                return fault
+        return None
+
+    def _from_idle(self, step: Step, unit: object, stacks: list[list[Payload]], evse: int) -> Fault | None:
+        """Return the fault of a step whose limit is that of a profile which is not in force then."""
+        at = step.begins
+        if any(self._at(stack, unit, at) <= step.limit + 0.1 for stack in stacks):
             return None
-        for number, one in self._idle(stacks, evse, base):
+        for number, one in self._idle(stacks, evse, at):
             limits = {period.get("limit") for each in elements(one, "chargingSchedule") for period in _periods(each)}
-            limits = {*low} if low <= self._beyond(one) else limits
             units = {each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")}
-            if limits == low and units == {unit}:
+            if units == {unit} and (limits == {step.limit} or step.limit in self._beyond(one)):
                 what = f"profile {number}" if isinstance(number, int) else number[:20]
-                text = f"the limit {told[0].limit} comes from {what}, which is not in force now"
+                text = f"the limit {step.limit} comes from {what}, which is not in force then"
                 return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer
 from inspector.rules.finding import Fault, Severity
@@ -14,6 +15,7 @@ from inspector.rules.rule import Faults, Topic, call, result, rule
 DEEPEST = 6
 """Schedules are searched for in so many levels of a payload; a schedule in a list of profiles is the deepest."""
 
+_SENT = ("SetChargingProfile", "RequestStartTransaction")
 _COMPOSITE = {
     "1.6": '< [2,"g","GetCompositeSchedule",{"connectorId":1,"duration":60}]\n'
     '> [3,"g",{"status":"Accepted","connectorId":1,"chargingSchedule":{"duration":60,"chargingRateUnit":"A",'
@@ -50,7 +52,9 @@ class SchedulePeriods(Topic):
                 start = integer(period, "startPeriod")
                 if start is None or start < lasts or start == 0:
                     continue
-                severity = Severity.INFO if start == lasts else None
+                # The CSMS may send such periods: K01.FR.11 says what a station does with them.
+                sent = frame.action in _SENT and self.session.version is not OcppVersion.V16
+                severity = Severity.INFO if start == lasts or sent else None
                 text = f"a period begins after {start} s; the schedule lasts {duration(lasts)}"
                 at = f"{pointer}/chargingSchedulePeriod/{index}/startPeriod"
                 faults.append(Fault(text, at, severity=severity, key="at the end" if severity else ""))

@@ -300,8 +300,8 @@ class ChargingProfiles(Topic):
         good={v: f"{one}\n{_sent(_profile(), message_id='q')[v]}" for v, one in _sent(_profile()).items()},
     )
     def overlap(self, frame: Frame) -> Faults:
-        if frame.payload.get("status") != "Accepted":
-            return None
+        if frame.payload.get("status") != "Accepted" and self.session.version is OcppVersion.V16:
+            return None  # it replaces no profile
         faults = []
         for found in profiles_in(frame.request):
             number, kept = _kept(found)

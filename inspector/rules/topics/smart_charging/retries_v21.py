@@ -105,6 +105,8 @@ class ProfileRetries21(Topic):
                 variable = name.variable.lower()
                 if variable == "connectortype":
                     types.add(bool(_DC.match(known.value)))
+                elif variable == "supplyphases" and name.component in ("evse", "connector"):
+                    types.add(known.value.strip() == "0")
                 elif variable == "dcinputphasecontrol":
                     phases.add(known.value.lower())
         if types != {True} or "true" in phases:

@@ -12,9 +12,10 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.device_model import DeviceModel, Name
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script, started
+from inspector.rules.topics.smart_charging.phase_switching import switches_phases
 from inspector.rules.topics.smart_charging.reading import profiles_of, schedules_of
 
 _SET = call("SetChargingProfile")
@@ -102,17 +103,9 @@ class SentProfiles2x(Topic):
                     if count != 1:
                         said = f"is {count}" if count is not None else "is left out, which means 3"
                         return Fault(f"phaseToUse is set, but numberPhases {said}", at)
-                    switches = self._configuration.variable("EVSE", "ACPhaseSwitchingSupported", found.place)
-                    if (switches or "").lower() == "false" or (switches is None and self._lacks_switch(found.place)):
+                    if switches_phases(self, found.place) is False:
                         return Fault(f"phaseToUse is set, but EVSE {found.place} cannot switch phases", at, key="no")
         return None
-
-    def _lacks_switch(self, evse: int | None) -> bool:
-        """Return whether the station has said that an EVSE has no variable ACPhaseSwitchingSupported."""
-        known = self._model.variables.get(Name("evse", "", evse, None, "acphaseswitchingsupported", ""))
-        if known is not None and (known.unknown is not None or known.listed):
-            return known.unknown is not None
-        return self._model.whole and "evse" in self._model.components
 
     @rule(
         "profile.purpose",

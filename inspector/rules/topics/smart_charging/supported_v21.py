@@ -142,8 +142,8 @@ class SupportedProfiles(Topic):
         title="The id of a charging profile is in the wrong range for who has made it",
         severity=Severity.WARNING,
         spec="OCPP 2.1 K01.FR.80, K01.FR.81, K01.FR.82",
-        remedy="CSMS: use ids above MaxExternalConstraintsId. Charging station: reject lower ones, and use them for "
-        "ChargingStationExternalConstraints.",
+        remedy="CSMS: use ids above MaxExternalConstraintsId. Charging station: reject lower ones with the reasonCode "
+        "InvalidProfileId, and use them for ChargingStationExternalConstraints.",
         bad=script(told("MaxExternalConstraintsId", "10"), sent(profile(number=10), status="Rejected")),
         good=script(told("MaxExternalConstraintsId", "10"), sent(profile(number=11))),
         versions=V21,
@@ -166,6 +166,10 @@ class SupportedProfiles(Topic):
             return None
         if not answer:
             return Fault(f"the id is {number}; MaxExternalConstraintsId is {highest}", "/3/chargingProfile/id")
+        reason = string(member(frame.payload, "statusInfo"), "reasonCode")
+        if frame.payload.get("status") == "Rejected" and (reason or "").lower() != "invalidprofileid":
+            text = f"profile {number} is rejected, but the reasonCode is {reason[:20] if reason else 'missing'}; "
+            return Fault(f"{text}expected InvalidProfileId", "/2/statusInfo", key="reason")
         if frame.payload.get("status") != "Accepted":
             return None
         return Fault(f"profile {number} is accepted; MaxExternalConstraintsId is {highest}", "/2/status")

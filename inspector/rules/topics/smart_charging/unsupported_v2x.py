@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, csms, script, variable_2x
+from inspector.rules.topics.smart_charging.phase_switching import switches_phases
 from inspector.rules.topics.smart_charging.reading import profiles_in, schedules_of
 from inspector.rules.topics.smart_charging.reported import asked, reported
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
@@ -32,6 +35,11 @@ def _composite(phase: int) -> str:
     return csms("GetCompositeSchedule", {"duration": 600, "evseId": 1}, told)
 
 
+PROOF_S = 60.0
+"""How long a station has to show that it uses the phase of a profile."""
+_FLOWS = ("Current.Import", "Power.Active.Import")
+
+
 class _OnPhase(NamedTuple):
     """An accepted profile that selects a phase, on an EVSE that cannot switch phases."""
 
@@ -51,6 +59,8 @@ class UnusableProfiles2x(Topic):
             Known()
         )  # ids of profiles in remote starts of stations without smart charging
         self._phases: Known[int, _OnPhase] = Known()  # by EVSE
+        self._shown: Known[int, int] = Known()  # by EVSE: the phase that it has shown to use
+        self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
 
     def _without_smart_charging(self) -> bool:
@@ -100,15 +110,52 @@ class UnusableProfiles2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def phase_not_rejected(self, frame: Frame) -> Faults:
-        known = self._phases.get(integer(frame.request, "evseId") or 0)
+        place = integer(frame.request, "evseId") or 0
+        known = self._phases.get(place)
         if known is None:
             return None
         for period in elements(member(frame.payload, "schedule"), "chargingSchedulePeriod"):
             used = integer(period, "phaseToUse")
+            if used == known.phase:
+                self._shown.note(place, used)
             if used is not None and used != known.phase and period.get("numberPhases") == 1:
                 text = f"profile {known.number} with phaseToUse {known.phase} is accepted, but phase {used} is used"
                 return Fault(text, "/2/status", frame=known.answer, key=str(known.number))
         return None
+
+    @rule(
+        "profile.phase-accepted",
+        DEADLINE,
+        title="A charging profile that selects a phase is accepted for an EVSE that cannot switch phases",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K01.FR.48",
+        remedy="Reject a profile with phaseToUse unless the EVSE will use this phase.",
+        bad=script(_NO_SWITCH, sent(_ON_PHASE_2), "+ 5m"),
+        good=script(_NO_SWITCH, sent(_ON_PHASE_2), _composite(2), "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def phase_accepted(self, moment: Moment, place: int, known: _OnPhase) -> Faults:
+        if self._phases.get(place) is not known or self._shown.get(place) == known.phase:
+            return None
+        text = (
+            f"profile {known.number} with phaseToUse {known.phase} is accepted, but EVSE {place} cannot switch phases"
+        )
+        return Fault(text, "/2/status", frame=known.answer, key=str(known.number))
+
+    @track(call("MeterValues", "TransactionEvent"), dormant=lambda topic: not topic._phases)
+    def metered(self, frame: Frame) -> None:
+        if not self._phases or "meterValue" not in frame.payload:
+            return
+        event = self._transactions.event
+        place = integer(frame.payload, "evseId") if frame.action == "MeterValues" else event and event.transaction.evse
+        known = self._phases.get(place or 0)
+        for value in elements(frame.payload, "meterValue") if known is not None else ():
+            for one in elements(value, "sampledValue"):
+                number, phase = one.get("value"), str(one.get("phase"))[:2]
+                flows = isinstance(number, int | float) and number > 1 and one.get("measurand") in _FLOWS
+                if known is not None and flows and phase == f"L{known.phase}":
+                    self._shown.note(place or 0, known.phase)
 
     @track(result("SetChargingProfile", "ClearChargingProfile"))
     def set(self, frame: Frame) -> None:
@@ -123,10 +170,15 @@ class UnusableProfiles2x(Topic):
             self._phases.pop(place, None)  # the profile may select another phase
             if not place:
                 self._phases.clear()
-            switches = self._configuration.variable("EVSE", "ACPhaseSwitchingSupported", place)
             begins = [seconds(string(one, "startSchedule")) for one in elements(found.profile, "chargingSchedule")]
             late = any(each is not None and each > frame.ts_ns / 1e9 + 1 for each in begins)
             phase = phases.pop() if len(phases) == 1 else None
-            if phase is None or late or "validFrom" in found.profile or (switches or "").lower() != "false":
+            if phase is None or late or "validFrom" in found.profile or switches_phases(self, place) is not False:
                 continue
-            self._phases.note(place, _OnPhase(integer(found.profile, "id") or 0, phase, frame))
+            known = _OnPhase(integer(found.profile, "id") or 0, phase, frame)
+            if not self._phases:
+                self.station.refresh_listeners()
+            self._shown.pop(place, None)
+            self._phases.note(place, known)
+            if place:
+                self.station.deadline(frame, PROOF_S, self.phase_accepted, place, known, at_close=AtClose.JUDGED)

@@ -164,7 +164,8 @@ class TariffAnswers21(Topic):
         result("GetTariffs"),
         title="The list of tariffs lacks an accepted tariff, or has a cleared one",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 I07.FR.11 to I07.FR.13, I07.FR.22, I08.FR.06, I09.FR.01, I09.FR.02, I09.FR.05 to I09.FR.07",
+        spec="OCPP 2.1 I07.FR.11 to I07.FR.13, I07.FR.20 to I07.FR.22, I08.FR.06, I09.FR.01, I09.FR.02, "
+        "I09.FR.05 to I09.FR.07",
         remedy="List each tariff with its validFrom and the EVSEs where it is installed or in use. Of one EVSE list "
         "only its own.",
         bad=script(default(), listed(status="NoTariff")),
@@ -183,11 +184,11 @@ class TariffAnswers21(Topic):
                 text = f"tariff {name[:60]!r} was accepted, but is not listed"
                 return Fault(text, "/2/status", key="missing") if begun or status == "NoTariff" else None
         for index, each in enumerate(told):
-            if fault := self._assignment(each, evse, f"/2/tariffAssignments/{index}"):
+            if fault := self._assignment(each, evse, f"/2/tariffAssignments/{index}", frame.ts_ns / 1e9):
                 return fault
         return None
 
-    def _assignment(self, told: Payload, evse: int, at: str) -> Fault | None:
+    def _assignment(self, told: Payload, evse: int, at: str, now: float) -> Fault | None:
         name, evses = string(told, "tariffId") or "", told.get("evseIds")
         places = evses if type(evses) is list else []
         if evse > 0 and places and evse not in places:
@@ -202,6 +203,13 @@ class TariffAnswers21(Topic):
         if name in self._known.replaced and not using and told.get("tariffKind") == "DefaultTariff":
             return Fault(f"tariff {name[:60]!r} was replaced, but is listed", at, key="replaced")
         there = self._known.defaults.get(name)
+        if there is not None and told.get("tariffKind") == "DefaultTariff" and not using:
+            for other, newer in self._known.defaults.items():
+                begins, before = newer.valid_from, there.valid_from or 0.0
+                later = begins is not None and before < begins < now - self.settings.clock_skew_s
+                if later and newer.frame_id > there.frame_id and newer.evse in (0, there.evse):
+                    text = f"tariff {name[:60]!r} is listed, although {other[:60]!r} has replaced it at its validFrom"
+                    return Fault(text, at, key="replaced")
         if (
             there is not None
             and there.sure
@@ -265,8 +273,13 @@ class TariffAnswers21(Topic):
                     return Fault(f"tariff {name[:60]!r} is cleared; it was cleared before", "/2", key="again")
         for name, one in self._known.defaults.items():
             matches = (asked is None or name in asked) and evse in (None, one.evse)
-            if one.sure and matches and told.get(name) != "Accepted" and told.get(name) != "Rejected":
-                return Fault(f"tariff {name[:60]!r} was accepted and matches, but is not cleared", "/2", key="missing")
+            if one.sure and matches and told.get(name) != "Accepted":
+                what = "is refused" if told.get(name) == "Rejected" else "is not cleared"
+                return Fault(f"tariff {name[:60]!r} was accepted and matches, but {what}", "/2", key="missing")
+        if None in told and told[None] == "Accepted":
+            return Fault("a tariff is cleared, but its tariffId is missing", "/2/clearTariffsResult", key="nameless")
+        if told and set(told.values()) == {"NoTariff"} and None not in told:
+            return Fault("the status is NoTariff, but tariffId is given", "/2/clearTariffsResult", key="named")
         return None
 
     def _unused(self, name: str) -> bool:

@@ -232,6 +232,13 @@ class Costs21(Topic):
             if said == type_of_cost and bound not in one:
                 return Fault(f"typeOfCost is {said}, but the tariff has no {bound}", f"{at}/typeOfCost", key=bound)
         least, most = member(one, "minCost"), member(one, "maxCost")
+        reached = [
+            (_number(member(cost, "total"), tax) or 0.0) > (_number(most, tax) or 0.0) - 0.011
+            for tax in ("exclTax", "inclTax")
+            if tax in most and tax in member(cost, "total")
+        ]
+        if said == "MaxCost" and reached and not any(reached):
+            return Fault("typeOfCost is MaxCost, but the total is below maxCost", f"{at}/typeOfCost", key="early")
         for tax in ("exclTax", "inclTax"):
             made = _number(member(cost, "total"), tax)
             low, high = _number(least, tax), _number(most, tax)
@@ -338,7 +345,9 @@ class Costs21(Topic):
         periods = elements(told, "chargingPeriods")
         if new is None or frame.payload.get("eventType") != "Ended" or not periods:
             return None
-        if frame.ts_ns / 1e9 - new[1] < self.settings.effect_timeout_s:
+        if frame.ts_ns / 1e9 - new[1] < (
+            10 if self._known.named.get(name) == new[0] else self.settings.effect_timeout_s
+        ):
             return None  # no period may have begun since
         if any(string(period, "tariffId") in (None, new[0]) for period in periods):
             return None

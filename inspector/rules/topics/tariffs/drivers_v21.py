@@ -8,6 +8,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import Payload, cp, script, variable_2x
 from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended, problem
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, tariff
@@ -37,6 +38,7 @@ class DriverTariffs21(Topic):
         self._owners: Known[str, set[str]] = Known()  # by tariff: the tokens to which it was given
         self._known = self.station.topic(KnownTariffs)
         self._configuration = self.station.topic(ConfigurationState)
+        self._transactions = self.station.topic(Transactions2x)
 
     def _token(self, payload: Payload) -> str:
         told = string(member(payload, "idToken"), "idToken")
@@ -55,15 +57,30 @@ class DriverTariffs21(Topic):
         good=script(authorized(tariff()), _ASKED, begun({"tariffId": "A"})),
         versions=V21,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: not topic._owners,
+        dormant=lambda topic: not topic._known.contents,
     )
     def other_driver(self, frame: Frame) -> Faults:
         name, token = string(member(frame.payload, "transactionInfo"), "tariffId"), self._token(frame.payload)
         owners = self._owners.get(name or "")
+        if name is not None and not owners and self._asked.get(token) == "" and (wanted := self._default(frame, name)):
+            text = f"tariff {name[:60]!r} is used; the driver has none, so the default tariff {wanted[:60]!r} applies"
+            return Fault(text, "/3/transactionInfo/tariffId", key=name[:60])
         if not owners or token in owners or token not in self._asked:
             return None
         text = f"tariff {(name or '')[:60]!r} was given to another token than that of the transaction"
         return Fault(text, "/3/transactionInfo/tariffId", key=(name or "")[:60])
+
+    def _default(self, frame: Frame, told: str) -> str | None:
+        """Return the default tariff that applies to the transaction of this event; None if `told` may be right."""
+        known, event = self._known, self._transactions.event
+        if event is None or event.transaction.evse is None or event.transaction.transaction_id in known.changed:
+            return None
+        if told in known.defaults or told in known.replaced or told in known.cleared:
+            return None
+        for name, one in known.defaults.items():
+            if one.sure and one.valid_from is None and one.evse in (0, event.transaction.evse):
+                return name
+        return None
 
     @rule(
         "tariff.failed-used",

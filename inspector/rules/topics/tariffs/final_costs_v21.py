@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import ASIDE, V21, Topic, rule
+from inspector.rules.rule import ASIDE, V21, Topic, call, rule, track
 from inspector.rules.topics.example_frames import NOW, Payload, script, transaction_event
 from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended
+from inspector.rules.topics.tariffs.known_v21 import KnownTariffs
 
 _USED = {"tariffId": "A"}
 _ONCE = ("fixed", "reservationTime", "reservationFixed")
@@ -50,11 +52,20 @@ class FinalCosts21(Topic):
             Known()
         )  # by transaction: its tariff, and fees that are due once
         self._running: Known[str, tuple[float, float]] = Known()  # by transaction: energy in the costs and on the meter
+        self._begin: Known[str, float] = Known()  # by transaction: what the meter showed when it started
+        self._known = self.station.topic(KnownTariffs)
+
+    @track(call("TransactionEvent"), plain=False, dormant=lambda topic: not topic._known.contents)
+    def begins(self, frame: Frame) -> None:
+        if frame.payload.get("eventType") == "Started":
+            name, register = string(member(frame.payload, "transactionInfo"), "transactionId"), _register(frame.payload)
+            if name is not None and register is not None:
+                self._begin.note(name, register)
 
     @rule(
         "cost.outdated",
         ASIDE,
-        title="The costs at the end of a transaction lack the energy since the last running costs",
+        title="The energy in the costs of a transaction is not what its meter counted",
         severity=Severity.ERROR,
         spec="OCPP 2.1 I12.FR.42, I12.FR.09, I12.FR.40",
         remedy="Finish the calculation before you send Ended: costDetails must have all energy of the transaction.",
@@ -72,7 +83,12 @@ class FinalCosts21(Topic):
         if payload.get("eventType") != "Ended":
             self._running.note(name, (used, register))
             return None
-        before = self._running.pop(name, None)
+        before, begin = self._running.pop(name, None), self._begin.pop(name, None)
+        if begin is not None and register > begin:
+            metered = register - begin
+            if abs(used * 1000 - metered) > max(_UNMEASURED_WH, metered * 0.05):
+                text = f"totalUsage.energy is {used:g} kWh, but the meter counted {metered:g} Wh"
+                return Fault(text, "/3/costDetails/totalUsage/energy", key=name[:36])
         if before is None or before[0] == 0 or used > before[0] or register - before[1] <= _UNMEASURED_WH:
             return None
         text = f"totalUsage.energy is still {used:g}, but {register - before[1]:g} Wh were metered since the last costs"

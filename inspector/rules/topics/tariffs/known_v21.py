@@ -108,7 +108,10 @@ class KnownTariffs(Topic):
 
     def on(self, instance: str, variable: str = "Enabled") -> bool | None:
         """The value of a switch of TariffCostCtrlr; None where it is not known."""
-        value = (self._configuration.variable("TariffCostCtrlr", variable, instance=instance) or "").lower()
+        told = self._configuration.variable("TariffCostCtrlr", variable, instance=instance)
+        if told is None and variable == "ConditionsSupported":
+            told = self._configuration.variable("TariffCostCtrlr", variable)
+        value = (told or "").lower()
         return True if value == "true" else False if value == "false" else None
 
     @track(result("SetDefaultTariff", "ChangeTransactionTariff", "Authorize"))

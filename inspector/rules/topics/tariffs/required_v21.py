@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from inspector.protocol.frame import Frame
@@ -16,10 +15,9 @@ from inspector.rules.topics.tariffs.answers_v21 import assigned, listed
 from inspector.rules.topics.tariffs.events_v21 import begun, costs, ended, problem
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, default, enabled, prices, tariff
 from inspector.rules.topics.tariffs.problem_v21 import is_problem
+from inspector.rules.topics.tariffs.structure_v21 import mistakes
 
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _LATER, _EARLIER = tariff("A", validFrom="2026-03-01T00:00:00Z"), tariff("B", validFrom="2026-02-01T00:00:00Z")
-_BOUNDS = ("Energy", "Current", "Power", "Time", "ChargingTime", "IdleTime")
 _NO_CONDITIONS = enabled("Tariff", value="false", variable="ConditionsSupported")
 _GIVEN = ("SetDefaultTariff", "ChangeTransactionTariff")
 
@@ -55,7 +53,7 @@ class RequiredTariffs21(Topic):
     def invalid_accepted(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "Accepted":
             return None
-        wrong = next(_mistakes(member(frame.request, "tariff")), None)
+        wrong = next(mistakes(member(frame.request, "tariff")), None)
         return Fault(f"Accepted, but {wrong}", "/2/status", key=wrong) if wrong is not None else None
 
     @rule(
@@ -72,7 +70,7 @@ class RequiredTariffs21(Topic):
     )
     def other_status(self, frame: Frame) -> Faults:
         one, status = member(frame.request, "tariff"), string(frame.payload, "status")
-        if status in (None, "Accepted") or next(_mistakes(one), None) is not None:
+        if status in (None, "Accepted") or next(mistakes(one), None) is not None:
             return None
         fitting = set(self._unusable(one))
         if frame.action == "ChangeTransactionTariff":
@@ -159,8 +157,9 @@ class RequiredTariffs21(Topic):
         call("TransactionEvent"),
         title="The costs of energy are not those of the price that applies",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 I12.FR.34",
-        remedy="Use the first price of the tariff that has no conditions, or whose conditions are met.",
+        spec="OCPP 2.1 I12.FR.34, I12.FR.35, I12.FR.36",
+        remedy="Use the first price of the tariff that has no conditions, or whose conditions are met. When "
+        "another price applies, begin a new charging period.",
         bad=script(default(tariff(energy={"prices": [{"priceKwh": 0.5}]})), begun(), ended(costDetails=costs())),
         good=script(default(), begun(), ended(costDetails=costs())),
         versions=V21,
@@ -175,7 +174,9 @@ class RequiredTariffs21(Topic):
         one = self._known.contents.get(next(iter(names)) or "") if len(names) == 1 else None
         made = member(member(details, "totalCost"), "energy").get("exclTax")
         used = member(details, "totalUsage").get("energy")
-        first = elements(member(one or {}, "energy"), "prices")[:1]
+        first = elements(member(one or {}, "energy"), "prices")
+        if fault := self._conditional(details, first, made, used):
+            return fault
         each = first[0].get("priceKwh") if first and "conditions" not in first[0] else None
         if not all(isinstance(value, int | float) for value in (made, used, each)):
             return None
@@ -186,6 +187,27 @@ class RequiredTariffs21(Topic):
             return None
         text = f"energy costs {made:g} for {used:g} kWh; at {each:g} it is {wanted:.2f}"
         return Fault(text, "/3/costDetails/totalCost/energy", key="energy")
+
+    def _conditional(self, details: Payload, given: list[Payload], made: object, used: object) -> Fault | None:
+        """Return the fault of costs that no mixture of the prices makes, or that lack a period for the second price."""
+        each = [price.get("priceKwh") for price in given]
+        known = [float(price) for price in each if isinstance(price, int | float)]
+        if not isinstance(made, int | float) or not isinstance(used, int | float) or len(known) < max(len(each), 2):
+            return None
+        if member(details, "totalCost").get("typeOfCost") != "NormalCost":
+            return None
+        low, high = min(0.0, *known) * used, max(known) * used
+        if not low - 0.02 <= made <= high * 1.01 + 0.02:
+            text = f"energy costs {made:g} for {used:g} kWh; the highest price makes {high:.2f}"
+            return Fault(text, "/3/costDetails/totalCost/energy", key="energy")
+        limit = member(given[0], "conditions").get("maxEnergy")
+        periods = elements(details, "chargingPeriods")
+        if not isinstance(limit, int | float) or len(member(given[0], "conditions")) != 1:
+            return None
+        if len(periods) == 1 and used * 1000 > limit * 1.01 and "conditions" not in given[1]:
+            text = f"{used:g} kWh were used, but no period begins at the maxEnergy of the first price, {limit:g} Wh"
+            return Fault(text, "/3/costDetails/chargingPeriods", key="period")
+        return None
 
     @track(call("NotifyEvent"))
     def notified(self, frame: Frame) -> None:
@@ -216,26 +238,3 @@ class RequiredTariffs21(Topic):
             return None
         unusable = next(self._unusable(member(frame.payload, "tariff")), None)
         return "problem" if unusable is not None else None
-
-
-def _mistakes(one: Payload) -> Iterator[str]:
-    """Yield the faults in the structure of a tariff."""
-    given = [(name, each) for name, found in prices(one) for each in found]
-    if not given and one:
-        yield "the tariff has no prices"
-    for name, each in given:
-        conditions = member(each, "conditions")
-        for time in ("startTimeOfDay", "endTimeOfDay"):
-            said = conditions.get(time)
-            if said is not None and not (type(said) is str and _TIME.fullmatch(said)):
-                yield f"{time} of {name} is {str(said)[:20]!r}"
-        for what in _BOUNDS:
-            least, most = conditions.get(f"min{what}"), conditions.get(f"max{what}")
-            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-                yield f"min{what} of {name} is above max{what}"
-        begins, ends = string(conditions, "validFromDate"), string(conditions, "validToDate")
-        if begins is not None and ends is not None and begins > ends:
-            yield f"validFromDate of {name} is after validToDate"
-    least, most = (member(one, bound).get("exclTax") for bound in ("minCost", "maxCost"))
-    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-        yield "minCost is above maxCost"

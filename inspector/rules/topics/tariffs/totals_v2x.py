@@ -12,7 +12,8 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.topics.example_frames import csms, script, started, transaction_event
 from inspector.rules.topics.tariffs.known_v21 import enabled
 
-LONG_S = 900
+LONG_S = 60
+UPDATES = 2
 """A transaction of this length has had a moment to show what it costs."""
 _UPDATED = csms("CostUpdated", {"totalCost": 1.5, "transactionId": "t1"}, {})
 
@@ -31,6 +32,7 @@ class Totals2x(Topic):
     def setup(self) -> None:
         self._running: Known[str, None] = Known()  # transactions whose running cost the CSMS has told
         self._begun: Known[str, int] = Known()  # by transaction: when its Started came
+        self._updates: Known[str, int] = Known()  # by transaction: how many events came between Started and Ended
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -80,7 +82,7 @@ class Totals2x(Topic):
         if (self._variable("Cost") or "") != "true" or self._variable("Tariff") == "true":
             return None  # the station calculates, or does not show what it costs
         lasted = (frame.mono_ns - begun) / 1e9
-        if lasted < LONG_S:
+        if lasted < LONG_S or (lasted < 15 * LONG_S and self._updates.get(name, 0) < UPDATES):
             return None
         text = f"transaction {name[:36]!r} lasted {duration(lasted)} and has a total, but no running cost was told"
         return Fault(text, "/2/totalCost", key=name[:36])
@@ -97,6 +99,12 @@ class Totals2x(Topic):
     def answered(self, frame: Frame) -> None:
         if "totalCost" in frame.payload and frame.request.get("eventType") != "Ended":
             self._note(string(member(frame.request, "transactionInfo"), "transactionId"))
+
+    @track(call("TransactionEvent"), dormant=lambda topic: not topic._begun)
+    def updates(self, frame: Frame) -> None:
+        name = string(member(frame.payload, "transactionInfo"), "transactionId")
+        if frame.payload.get("eventType") == "Updated" and name is not None and name in self._begun:
+            self._updates.note(name, self._updates.get(name, 0) + 1)
 
     @track(call("TransactionEvent"), plain=False)
     def begins(self, frame: Frame) -> None:
