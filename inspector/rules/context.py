@@ -18,11 +18,16 @@ class Moment(NamedTuple):
     ts_ns: int
 
 
+LATE_S = 30.0
+"""How long a message that is due at once may take if its session closes; see `AtClose.LATE`."""
+
+
 class AtClose(Enum):
     """What happens to a deadline when its session closes."""
 
     WAITS = auto()
     JUDGED = auto()  # fire it at once: no more messages can come in that session
+    LATE = auto()  # fire it if at least `LATE_S` have passed: what the charge point owes at once will not come any more
     DROPPED = auto()  # drop it: it concerns only open sessions, and would keep a closed one in memory until it is due
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment, SessionContext
+from inspector.rules.durations import since
 from inspector.rules.finding import Fault
 from inspector.rules.rule import DEADLINE, Faults, Listen, Topic, call, refusal, result, rule, track
 from inspector.rules.state.observation import Observation
@@ -106,6 +106,7 @@ class Promise:
         seconds: Callable[[Any], float] | None = None,
         excused: Callable[[Any, Frame], bool] | None = None,
         plain: bool = True,
+        at_close: AtClose = AtClose.WAITS,
         **facts: Any,
     ) -> None:
         """Describe the promise.
@@ -121,11 +122,12 @@ class Promise:
             seconds: called with the topic; returns how long to wait, which is `effect_timeout_s` by default.
             excused: called with the topic and the answer after this time; returns whether the message may be missing.
             plain: False if plain answers promise nothing, see `inspector.rules.rule.PLAIN`; not together with `early`.
+            at_close: what happens if the session closes first: AtClose.LATE for a message that is due at once.
             facts: the other arguments of `inspector.rules.rule.rule`.
         """
         self.slug, self.actions, self.promised, self.kept_by = slug, actions, promised, kept_by
         self.keeps, self.text, self.early, self.seconds, self.excused = keeps, text, early, seconds, excused
-        self.facts, self.plain = facts, plain
+        self.facts, self.plain, self.at_close = facts, plain, at_close
 
     def __set_name__(self, owner: type[Topic], name: str) -> None:
         """Add the rule and its trackers to the topic `owner`; Python calls this when the class is created."""
@@ -157,7 +159,8 @@ class Promise:
             one.key = key
             opened(topic, number, one)
             wait = promise.seconds(topic) if promise.seconds else topic.settings.effect_timeout_s
-            topic.station.deadline(frame, wait, getattr(topic, name), number, frame, topic.session, wait)
+            check, ends = getattr(topic, name), promise.at_close
+            topic.station.deadline(frame, wait, check, number, frame, topic.session, at_close=ends)
 
         def refused(topic: Any, frame: Frame) -> None:
             dropped(topic, frame.call.frame_id if frame.call is not None else -1)
@@ -173,15 +176,13 @@ class Promise:
                 elif one.key in keys:
                     dropped(topic, number)
 
-        def broken(
-            topic: Any, moment: Moment, number: int, answer: Frame, session: SessionContext, wait: float
-        ) -> Faults:
+        def broken(topic: Any, moment: Moment, number: int, answer: Frame, session: SessionContext) -> Faults:
             one = dropped(topic, number)
             if one is None or session not in topic.station.sessions:
                 return None
             if promise.excused is not None and promise.excused(topic, answer):
                 return None
-            text = promise.text.format(key=str(one.key)[:50], wait=duration(wait))
+            text = promise.text.format(key=str(one.key)[:50], wait=since(answer, moment))
             return Fault(text, "/2/status" if "status" in answer.payload else None, frame=answer, key=str(one.key)[:50])
 
         versions = self.facts.get("versions", owner.versions)

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import AtClose, Moment, SessionContext, TopicState
+from inspector.rules.context import LATE_S, AtClose, Moment, SessionContext, TopicState
 from inspector.rules.durations import nanoseconds
 from inspector.rules.finding import Fault, Finding
 from inspector.rules.rule import Rule
 from inspector.rules.settings import Settings
+
+_LATE_NS = nanoseconds(LATE_S)
 
 
 class JudgedSession(SessionContext, Protocol):
@@ -45,7 +47,9 @@ class Station:
         self.refused: list[Moment] = []  # the latest failed attempts to connect
         self.attempts: Any = None  # the SessionJudge that judges failed attempts to connect; its session never opens
         self.topics: dict[type[Any], Any] = {}
-        self.deadlines: list[tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose]] = []
+        self.deadlines: list[
+            tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose, int]
+        ] = []  # the last item: from which monotonic time on AtClose.LATE counts
         self._serial = itertools.count()
         self._now_ns = 0  # monotonic; deadlines up to this time have fired
         self.judging: JudgedSession | None = None
@@ -72,7 +76,9 @@ class Station:
         """
         span = nanoseconds(seconds)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
-        heapq.heappush(self.deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
+        late_ns = after.mono_ns + min(span, _LATE_NS)
+        entry = (due.mono_ns, next(self._serial), due, self.current, check, given, at_close, late_ns)
+        heapq.heappush(self.deadlines, entry)
 
     def last_passed(self, moment: Moment, seconds: float) -> Moment:
         """Return the latest of `moment`, `moment` + `seconds`, `moment` + 2 × `seconds`, … that has passed.
@@ -96,14 +102,19 @@ class Station:
             session.refresh_listeners()
 
     def end_deadlines_of(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
-        """Fire the deadlines of a closed session that have AtClose.JUDGED, and drop those with AtClose.DROPPED."""
-        left = sorted(entry for entry in self.deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
+        """Fire or drop the deadlines of a closed session as their `AtClose` says."""
+
+        def waits(entry: tuple[Any, ...]) -> bool:
+            early = entry[6] is AtClose.LATE and entry[7] > moment.mono_ns
+            return entry[3] is not session or entry[6] is AtClose.WAITS or early
+
+        left = sorted(entry for entry in self.deadlines if not waits(entry))
         if not left:
             return
-        self.deadlines = [entry for entry in self.deadlines if entry[3] is not session or entry[6] is AtClose.WAITS]
+        self.deadlines = [entry for entry in self.deadlines if waits(entry)]
         heapq.heapify(self.deadlines)
         for entry in left:
-            if entry[6] is AtClose.JUDGED:
+            if entry[6] is not AtClose.DROPPED:
                 self._fire(session, entry[4], moment, entry[5], found)
 
     def _fire(
@@ -126,7 +137,7 @@ class Station:
         found: list[Finding] = []
         self._now_ns = mono_ns
         while self.deadlines and self.deadlines[0][0] <= mono_ns:
-            _, _, due, session, check, given, _ = heapq.heappop(self.deadlines)
+            _, _, due, session, check, given, _, _ = heapq.heappop(self.deadlines)
             self._fire(session, check, due, given, found)
         return found
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, needs
@@ -288,6 +289,7 @@ class Certificates(Topic):
         promised=lambda topic, frame: "event" if frame.payload.get("status") == "Rejected" else None,
         kept_by=call("SecurityEventNotification"),
         keeps=lambda topic, frame: "event" if string(frame.payload, "type") in _EVENTS else None,
+        at_close=AtClose.LATE,
         text="a signed certificate was rejected, but no security event followed within {wait}",
         title="A signed certificate is rejected without a security event",
         severity=Severity.WARNING,

@@ -6,8 +6,8 @@ import re
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
-from inspector.rules.context import Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment, SessionContext
+from inspector.rules.durations import duration, since
 from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -226,7 +226,7 @@ class Security2x(Topic):
     def connection_kept(self, moment: Moment, event: Frame, session: SessionContext) -> Faults:
         if session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(event, moment)
         kind = string(event.payload, "type") or ""
         return Fault(
             f"{kind[:50]} happened on this connection, which is still open {wait} later", frame=event, key=kind
@@ -238,7 +238,9 @@ class Security2x(Topic):
         if string(frame.payload, "type") not in INSECURE or when is None or not self.session.dated:
             return
         if when > self.session.opened_at.ts_ns / 1e9 + DELAY_S:  # else it happened before, and was queued
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.connection_kept, frame, self.session)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.connection_kept, frame, self.session, at_close=AtClose.LATE
+            )
 
     @rule(
         "security.event-not-resent",
@@ -280,7 +282,15 @@ class Security2x(Topic):
     def event_refused(self, frame: Frame) -> None:
         event = (string(frame.request, "type") or "", string(frame.request, "timestamp") or "")
         if event in self._sent:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_resent, event, self.session, frame)
+            self.station.deadline(
+                frame,
+                self.settings.effect_timeout_s,
+                self.not_resent,
+                event,
+                self.session,
+                frame,
+                at_close=AtClose.LATE,
+            )
 
     @track(result("SecurityEventNotification"))
     def event_answered(self, frame: Frame) -> None:
@@ -290,4 +300,6 @@ class Security2x(Topic):
     def opened(self, session: SessionContext, moment: Moment) -> None:
         for event, before in self._sent.items():
             if before is not session and before not in self.station.sessions:
-                self.station.deadline(moment, self.settings.effect_timeout_s, self.not_resent, event, session)
+                self.station.deadline(
+                    moment, self.settings.effect_timeout_s, self.not_resent, event, session, at_close=AtClose.LATE
+                )

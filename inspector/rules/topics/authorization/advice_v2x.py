@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import duration, since
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -131,7 +131,7 @@ class AuthorizationAdvice(Topic):
         stopped = any(trigger == "StopAuthorized" for _, _, trigger in one.events.values())
         if not one.open or stopped or self.session not in self.station.sessions:
             return None
-        token, wait = token_of(frame.request), duration(self.settings.effect_timeout_s)
+        token, wait = token_of(frame.request), since(frame, moment)
         text = f"token {token} is in the group of {one}, but has not stopped it within {wait}"
         return Fault(text, "/2/idTokenInfo", frame=frame, key=one.transaction_id)
 
@@ -148,7 +148,7 @@ class AuthorizationAdvice(Topic):
             return
         if self.station.topic(KnownTokens2x).groups.get(own) == group.lower():
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.group_not_stopped, one, frame)
+            self.station.deadline(frame, wait, self.group_not_stopped, one, frame, at_close=AtClose.LATE)
 
     @rule(
         "authorize.every-evse",

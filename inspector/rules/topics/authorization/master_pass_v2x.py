@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ASIDE, DEADLINE, V2X, Topic, result, rule, track
@@ -127,7 +127,7 @@ class MasterPass2x(Topic):
         left = [name for name in names if name in known and known[name].open]
         if not left:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         return Fault(f"transaction {left[0][:36]} has not ended within {wait}", frame=frame, key=left[0][:36])
 
     @track(result("Authorize"))
@@ -145,7 +145,9 @@ class MasterPass2x(Topic):
         ongoing = self.station.topic(Transactions2x).open_transactions()
         names = tuple(one.transaction_id for one in ongoing[:100])
         if names:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_all, frame, names)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.not_all, frame, names, at_close=AtClose.LATE
+            )
 
     def _has_display(self) -> bool:
         """Whether drivers may be able to select transactions at this station."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -203,7 +203,9 @@ class Payments21(Topic):
             return None
         if not payment.remote:
             self._canceled.note(name, frame)
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_canceled, name, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.not_canceled, name, frame, at_close=AtClose.LATE
+            )
         cost = frame.payload.get("totalCost")
         if cost == 0:
             return None
@@ -229,7 +231,7 @@ class Payments21(Topic):
             return None
         del kept[name]
         what = "transaction" if kept is self._canceled else "payment"
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         return Fault(f"{what} {name[:36]} was not used, but no NotifySettlement has come within {wait}", frame=frame)
 
     @track(call("NotifySettlement"))
@@ -246,7 +248,7 @@ class Payments21(Topic):
         if plug_in_s and string(member(frame.payload, "idTokenInfo"), "status") == "Accepted":
             self._granted.note(token.value, frame)
             wait = plug_in_s + self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.not_canceled, token.value, frame)
+            self.station.deadline(frame, wait, self.not_canceled, token.value, frame, at_close=AtClose.LATE)
 
     @rule(
         "payment.limit-not-set",

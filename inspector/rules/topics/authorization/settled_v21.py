@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -161,6 +162,7 @@ class Settlements21(Topic):
         keeps=lambda topic, frame: string(frame.payload, "transactionId"),
         early=False,
         plain=False,
+        at_close=AtClose.LATE,
         text="transaction {key} has ended, but no NotifySettlement of its payment came within {wait}",
         title="The cost of a transaction that was paid by card is not settled",
         severity=Severity.WARNING,

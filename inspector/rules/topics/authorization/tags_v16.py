@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -157,6 +158,7 @@ class Tags16(Topic):
         promised=_conflicts,
         kept_by=call("StatusNotification"),
         keeps=lambda topic, frame: "conflict" if frame.payload.get("errorCode") == "LocalListConflict" else None,
+        at_close=AtClose.LATE,
         text="an idTag was refused that the local list accepts, but no LocalListConflict came within {wait}",
         title="A conflict between the local list and the CSMS is not reported",
         severity=Severity.WARNING,

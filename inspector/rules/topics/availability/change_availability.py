@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -139,7 +139,9 @@ class Availability(Topic):
             self._inoperative.pop(place, None)
         if status == "Accepted" and statuses and set(statuses.values()) == expected:
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.no_status, place, inoperative, statuses, frame)
+            self.station.deadline(
+                frame, wait, self.no_status, place, inoperative, statuses, frame, at_close=AtClose.LATE
+            )
 
     @rule(
         "availability.not-carried-out",
@@ -196,7 +198,9 @@ class Availability(Topic):
             for place, scheduled in self._inoperative.items():
                 if not scheduled:
                     wait = self.settings.status_after_boot_s
-                    self.station.deadline(frame, wait, self.not_persistent, place, frame.call or frame)
+                    self.station.deadline(
+                        frame, wait, self.not_persistent, place, frame.call or frame, at_close=AtClose.LATE
+                    )
 
     @rule(
         "availability.refused",
@@ -236,7 +240,9 @@ class Availability(Topic):
                 continue
             if ended or "Available" in self._statuses(place).values():
                 self._awaited.add(place)
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.not_carried_out, place)
+                self.station.deadline(
+                    frame, self.settings.effect_timeout_s, self.not_carried_out, place, at_close=AtClose.LATE
+                )
 
     def _statuses(self, place: Place) -> dict[Place, str]:
         """Return the status that each connector of a place has last reported."""

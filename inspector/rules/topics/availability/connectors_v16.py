@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
@@ -91,4 +91,4 @@ class Connectors16(Topic):
     @track(result("BootNotification"))
     def booted(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted":
-            self.station.deadline(frame, self.settings.status_after_boot_s, self.gap)
+            self.station.deadline(frame, self.settings.status_after_boot_s, self.gap, at_close=AtClose.LATE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -153,7 +153,7 @@ class Evses2x(Topic):
     @track(result("BootNotification"))
     def booted(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted":
-            self.station.deadline(frame, self.settings.status_after_boot_s, self.gap)
+            self.station.deadline(frame, self.settings.status_after_boot_s, self.gap, at_close=AtClose.LATE)
 
 
 def _told(frame: Frame) -> Iterator[tuple[int, int, str]]:

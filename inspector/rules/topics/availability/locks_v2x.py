@@ -70,6 +70,7 @@ class Locks2x(Topic):
         self._problems: Known[int, None] = Known()  # EVSEs for whose lock an event has reported a problem
         self._answers: Known[int, tuple[str, int, str | None]] = Known()  # UnlockConnector: status, time, value before
         self._over: Known[int, int] = Known()  # by EVSE: when its transaction ended in a way that unlocks the cable
+        self._told: Known[int, Frame] = Known()  # EVSEs whose lock was reported as Active when it changed
         self._left: Known[int, bool] = Known()  # EVSEs whose car is gone, and whether the cable has to be unlocked
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
@@ -88,6 +89,8 @@ class Locks2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def still_locked(self, moment: Moment, evse: int, why: str, frame: Frame) -> Faults:
+        if frame.action == "TransactionEvent" and evse not in self._told:
+            return None  # the lock was reported again
         if self._locks.get(evse) != "true" or why != self._why_unlocked(evse, moment.mono_ns):
             return None
         return Fault(f"the lock of EVSE {evse} is Active, though {why}", frame=frame, key=str(evse))
@@ -125,6 +128,10 @@ class Locks2x(Topic):
             elif variable == "active":
                 answer = self._answers.get(evse)
                 self._locks.note(evse, value)
+                if value == "true" and frame.action == "NotifyEvent":
+                    self._told.note(evse, frame)
+                else:
+                    self._told.pop(evse, None)
                 why = self._why_locked(evse, answer, frame) if value == "false" else ""
                 if why:
                     faults.append(Fault(f"the lock of EVSE {evse} is not Active, though {why}", key=str(evse)))
@@ -195,6 +202,10 @@ class Locks2x(Topic):
             self._answers.pop(evse, None)
         elif not event.offline and (string(event.info, "stoppedReason") or "Local") in NORMAL:
             self._over.note(evse, frame.mono_ns)
+        if evse in self._told and not event.offline and (why := self._why_unlocked(evse, frame.mono_ns)):
+            # It has reported the lock when it changed, so it would report that it is free.
+            wait = self.settings.effect_timeout_s
+            self.station.deadline(frame, wait, self.still_locked, evse, why, frame, at_close=AtClose.LATE)
 
     def _frees(self) -> bool | None:
         """Whether the station has to unlock a cable that is unplugged from the car; None if that is not known."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment, SessionContext
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -89,7 +89,7 @@ class Occupied2x(Topic):
         statuses = self._on(one.evse)
         if statuses != {"Available"}:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"a car is connected to EVSE {one.evse}, but {wait} later its status is still Available"
         return Fault(text, "/3", frame=frame, key=str(one.evse))
 
@@ -113,7 +113,7 @@ class Occupied2x(Topic):
         latest = self._transactions.event.transaction
         if latest is not one and latest.evse in (None, one.evse):
             return None  # another car may be there by now
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"the car has left EVSE {one.evse}, but {wait} later its status is still Occupied"
         # A car that was only unplugged may have left its cable in the socket.
         severity = None if frame.payload.get("triggerReason") == "EVDeparted" else Severity.INFO
@@ -137,7 +137,7 @@ class Occupied2x(Topic):
         stops = self._configuration.variable("TxCtrlr", "TxStopPoint")
         if self._on(one.evse) != {"Available"} or "ParkingBayOccupancy" in (stops or ""):
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"EVSE {one.evse} is Available, but {one} has not ended {wait} later"
         return Fault(text, "/3", frame=frame, key=one.transaction_id)
 
@@ -158,7 +158,7 @@ class Occupied2x(Topic):
             return None
         if self._transactions.open_transactions() or self._transactions.event is not before:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"connector {place[1]} of EVSE {place[0]} is Occupied, but no transaction has started within {wait}"
         return Fault(text, frame=frame, key=str(place))
 
@@ -272,10 +272,10 @@ class Occupied2x(Topic):
         if event.kind == "Ended":
             gone = event.trigger in _UNPLUGGED or event.info.get("chargingState") == "Idle"
             if gone and event.trigger != "EVConnectTimeout" and self._on(one.evse) == {"Occupied"}:
-                self.station.deadline(frame, wait, self.not_freed, one, frame)
+                self.station.deadline(frame, wait, self.not_freed, one, frame, at_close=AtClose.LATE)
         elif one.connected and one.transaction_id not in self._plugged and self._on(one.evse) == {"Available"}:
             self._plugged.note(one.transaction_id, None)
-            self.station.deadline(frame, wait, self.not_occupied, one, frame)
+            self.station.deadline(frame, wait, self.not_occupied, one, frame, at_close=AtClose.LATE)
 
     @track(call("StatusNotification"))
     def reported(self, frame: Frame) -> None:
@@ -297,7 +297,7 @@ class Occupied2x(Topic):
                 place = evse if about.get("name") == "EVSE" else 0
                 if place is not None:
                     wait = self.settings.effect_timeout_s
-                    self.station.deadline(frame, wait, self.part_left, place, False, frame)
+                    self.station.deadline(frame, wait, self.part_left, place, False, frame, at_close=AtClose.LATE)
             elif what == "Problem" and about.get("name") == "ConnectorPlugRetentionLock" and evse is not None:
                 if (value or "").lower() == "true":
                     self._unlocked.note(evse, frame)
@@ -316,7 +316,9 @@ class Occupied2x(Topic):
             for one in self._transactions.open_on(evse)[-3:]:
                 last = one.events.get(one.highest_seq if one.highest_seq is not None else -1)
                 if one.connected and (last is None or last[2] not in _UNPLUGGED):
-                    self.station.deadline(frame, wait, self.not_ended, one, one.highest_seq, frame)
+                    self.station.deadline(
+                        frame, wait, self.not_ended, one, one.highest_seq, frame, at_close=AtClose.LATE
+                    )
         if status != "Occupied" or before not in ("Available", "Reserved"):
             return
         points = self._configuration.variable("TxCtrlr", "TxStartPoint") or ""
@@ -324,10 +326,14 @@ class Occupied2x(Topic):
         alone = "EVConnected" in points and not recent and not self._transactions.open_transactions()
         if before == "Available" and alone:
             place = (evse, connector)
-            self.station.deadline(frame, wait, self.none_started, place, self._transactions.event, frame)
+            self.station.deadline(
+                frame, wait, self.none_started, place, self._transactions.event, frame, at_close=AtClose.LATE
+            )
         for booking in self._reservations.booked.values() if before == "Reserved" else ():
             if booking.place == evse:
-                self.station.deadline(frame, wait, self.reserved_changed, booking, booking.accepted.mono_ns, frame)
+                self.station.deadline(
+                    frame, wait, self.reserved_changed, booking, booking.accepted.mono_ns, frame, at_close=AtClose.LATE
+                )
 
     @track(result("ChangeAvailability"))
     def availability_changed(self, frame: Frame) -> None:
@@ -335,7 +341,9 @@ class Occupied2x(Topic):
         wanted = frame.request.get("operationalStatus") == "Inoperative" and frame.payload.get("status") == "Accepted"
         if wanted and "connectorId" not in place:
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.part_left, integer(place, "id") or 0, True, frame)
+            self.station.deadline(
+                frame, wait, self.part_left, integer(place, "id") or 0, True, frame, at_close=AtClose.LATE
+            )
 
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:

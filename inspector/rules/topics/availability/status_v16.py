@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
@@ -108,7 +108,14 @@ class Status16(Topic):
                 self.suspended_ns[connector] = frame.mono_ns
         began = status == "Charging" and connector > 0 and self.before is not None and self.before.status in FREE
         if began and not self._transactions.open_on(connector):
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.charging_without_start, connector, frame)
+            self.station.deadline(
+                frame,
+                self.settings.effect_timeout_s,
+                self.charging_without_start,
+                connector,
+                frame,
+                at_close=AtClose.LATE,
+            )
 
     @rule(
         "status.transition",

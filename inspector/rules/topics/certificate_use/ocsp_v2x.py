@@ -6,6 +6,7 @@ import base64
 import binascii
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise
@@ -135,6 +136,7 @@ class CertificateStatus(Topic):
         ),
         kept_by=call("GetCertificateStatus", "GetCertificateChainStatus"),
         keeps=lambda topic, frame: "status",
+        at_close=AtClose.LATE,
         text="a V2G certificate was accepted, but no request for its OCSP status came within {wait}",
         title="The OCSP status of a new V2G certificate is not requested",
         severity=Severity.WARNING,

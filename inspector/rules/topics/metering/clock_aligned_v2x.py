@@ -265,9 +265,7 @@ class ClockAligned2x(Topic):
         signs = self._configuration.variable("SampledDataCtrlr", f"Sign{kind}Readings")
         if signs is not None:
             return Severity.WARNING if signs.lower() == "true" else None
-        if kind == "Updated" and self.session.version is OcppVersion.V201:
-            return Severity.WARNING
-        return Severity.INFO if kind in ("Started", "Updated") else None  # some stations sign only at the end
+        return Severity.WARNING if kind in ("Started", "Updated") else None
 
     @rule(
         "meter.old-values",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -119,7 +119,7 @@ class BootAfter(Topic):
         if frame.direction is Direction.FROM_CSMS and frame.payload.get("status") == "Accepted":
             self._reported.clear()
             if self._accepted is None:
-                self.station.deadline(frame, self.settings.status_after_boot_s, self.no_status)
+                self.station.deadline(frame, self.settings.status_after_boot_s, self.no_status, at_close=AtClose.LATE)
             self._accepted = frame
 
     @rule(
@@ -140,7 +140,9 @@ class BootAfter(Topic):
     def no_status(self, moment: Moment) -> Faults:
         accepted, allowed_s = self._accepted, self.settings.status_after_boot_s
         if accepted is not None and moment.mono_ns - accepted.mono_ns < allowed_s * 1e9:
-            self.station.deadline(accepted, allowed_s, self.no_status)  # there was a newer boot: wait from that one
+            self.station.deadline(
+                accepted, allowed_s, self.no_status, at_close=AtClose.LATE
+            )  # there was a newer boot: wait from that one
             return None
         self._accepted = None
         if self._boot.answered is not accepted or self._boot.connection not in self.station.sessions:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -112,7 +112,9 @@ class Reports2x(Topic):
             report.refused = True
         elif report.latest is None and (frame.request.get("report"), frame.request.get("clear")) != (False, False):
             report.latest = frame
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_whole, report, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.not_whole, report, frame, at_close=AtClose.LATE
+            )
 
     @track(refusal(*REQUESTS))
     def refused(self, frame: Frame) -> None:
@@ -262,7 +264,7 @@ class Reports2x(Topic):
             return None
         wait = self.settings.effect_timeout_s
         if report.latest is not latest and report.latest is not None:
-            self.station.deadline(report.latest, wait, self.not_whole, report, report.latest)
+            self.station.deadline(report.latest, wait, self.not_whole, report, report.latest, at_close=AtClose.LATE)
             return None
         begun = report.latest is not None and report.latest.action == report.action
         what = f"{'no last' if begun else 'no'} {report.action}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -134,6 +134,7 @@ class ResetEnds2x(Topic):
         promised=_transaction_on_evse,
         kept_by=call("TransactionEvent"),
         keeps=_ended,
+        at_close=AtClose.LATE,
         text="the reset of the EVSE was accepted, but transaction {key} has not ended within {wait}",
         title="An EVSE is reset without ending its transaction",
         severity=Severity.WARNING,

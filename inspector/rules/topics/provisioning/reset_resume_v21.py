@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import duration, since
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -128,7 +128,7 @@ class ResetResume21(Topic):
         self.station.refresh_listeners()
         if not left or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(promised, moment)
         return Fault(
             f"transaction {left[0][:36]} has not reported TxResumed within {wait}", frame=promised, key=left[0]
         )
@@ -209,7 +209,9 @@ class ResetResume21(Topic):
         if not lost:
             self._profiles.pop(name, None)
         elif name in self._profiles:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.profile_not_resent, name, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.profile_not_resent, name, frame, at_close=AtClose.LATE
+            )
 
     @track(call("SetChargingProfile"), dormant=lambda topic: not topic._profiles)
     def profile_sent(self, frame: Frame) -> None:
@@ -232,6 +234,6 @@ class ResetResume21(Topic):
         if name not in self._profiles or self.session not in self.station.sessions or one is None or not one.open:
             return None
         del self._profiles[name]
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"transaction {name[:36]} was resumed, but its TxProfile is not sent again within {wait}"
         return Fault(text, frame=frame, key=name[:36])

@@ -273,6 +273,9 @@ class RemoteAnswers(Topic):
                 "/2/ongoingIndicator",
                 key=name[:36],
             )
+        if runs is False and name not in self._transactions.by_id and frame.payload.get("messagesInQueue") is True:
+            text = f"messagesInQueue is true, but there was no transaction {name[:36]!r}"
+            return Fault(text, "/2/messagesInQueue", key=name[:36])
         one = self._transactions.by_id.get(name)
         here = one is not None and one.connection == self._evidence.connections
         sure = here and frame.payload.get("messagesInQueue") is False and self._evidence.has_sent_all(self.session)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -145,7 +145,7 @@ class RemoteControl(Topic):
         self._stops[name] = self.session
         if len(self._stops) > REQUESTS_LIMIT:
             del self._stops[next(iter(self._stops))]
-        self.station.deadline(frame, self.settings.effect_timeout_s, self.no_stop, name, frame)
+        self.station.deadline(frame, self.settings.effect_timeout_s, self.no_stop, name, frame, at_close=AtClose.LATE)
 
     def _ended(self, name: int | str) -> bool:
         if type(name) is int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -78,7 +78,7 @@ class Triggers(Topic):
             return
         one.accepted = frame
         self.station.deadline(frame, self.settings.effect_timeout_s, self.early, one)
-        self.station.deadline(frame, self.settings.effect_timeout_s, self.not_sent, one)
+        self.station.deadline(frame, self.settings.effect_timeout_s, self.not_sent, one, at_close=AtClose.LATE)
 
     @track(refusal("TriggerMessage", "ExtendedTriggerMessage"))
     def refused(self, frame: Frame) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -81,7 +81,7 @@ class TriggersForAll2x(Topic):
                 return None  # only the main meter, EVSE 0, has values
         if not missing:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{asked.wanted} was triggered for all EVSEs, but did not come for {missing[0]} within {wait}"
         return Fault(text, "/2/status", frame=frame, key=asked.wanted)
 
@@ -105,7 +105,9 @@ class TriggersForAll2x(Topic):
             return
         running = self._transactions.open_transactions()
         evses = {evse for evse, _ in self._evses.connectors if evse > 0}
-        self.station.deadline(frame, self.settings.effect_timeout_s, self.not_for_all, running, evses, frame)
+        self.station.deadline(
+            frame, self.settings.effect_timeout_s, self.not_for_all, running, evses, frame, at_close=AtClose.LATE
+        )
 
     @track(call("MeterValues", "TransactionEvent"), dormant=lambda topic: not topic._open)
     def sent(self, frame: Frame) -> None:

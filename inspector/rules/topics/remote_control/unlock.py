@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -158,4 +158,6 @@ class Unlock(Topic):
         since = self.session.opened_at.mono_ns
         for one in self.station.topic(Transactions16).open_on(connector):
             if max(one.started_ns, one.metered_ns or 0) >= since:
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.goes_on, one, frame)
+                self.station.deadline(
+                    frame, self.settings.effect_timeout_s, self.goes_on, one, frame, at_close=AtClose.LATE
+                )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -131,7 +131,9 @@ class AnyEvse2x(Topic):
         number = integer(frame.request, "reservationId")
         one = self._held.pop(number, None) if number is not None else None
         if one is not None and frame.payload.get("status") == "Accepted" and not integer(one.request, "evseId"):
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.still_shown, number, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.still_shown, number, frame, at_close=AtClose.LATE
+            )
 
     @track(call("ReservationStatusUpdate"))
     def told(self, frame: Frame) -> None:

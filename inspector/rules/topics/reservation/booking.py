@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -159,12 +159,12 @@ class Reservations(Topic):
             del self.booked[next(iter(self.booked))]
         wait = self.settings.effect_timeout_s
         if place and before == "Available":
-            self.station.deadline(frame, wait, self.not_shown, booking)
+            self.station.deadline(frame, wait, self.not_shown, booking, at_close=AtClose.LATE)
         expires = seconds(string(frame.request, "expiryDate") or string(frame.request, "expiryDateTime"))
         left = expires - frame.ts_ns / 1e9 if expires is not None and self._evidence.timed else -1.0
         if 0 <= left < EXPIRY_LIMIT_S:
             self.station.deadline(frame, left, self.expired, booking)
-            self.station.deadline(frame, left + wait, self.not_released, booking, "expired")
+            self.station.deadline(frame, left + wait, self.not_released, booking, "expired", at_close=AtClose.LATE)
 
     @rule(
         "reservation.not-shown",
@@ -248,7 +248,7 @@ class Reservations(Topic):
         self._end(number, frame.mono_ns)
         if booking is not None:
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.not_released, booking, "cancelled")
+            self.station.deadline(frame, wait, self.not_released, booking, "cancelled", at_close=AtClose.LATE)
 
     @track(call("StartTransaction", "TransactionEvent", "ReservationStatusUpdate"), plain=False)
     def used(self, frame: Frame) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -61,6 +61,7 @@ class Reserved(Topic):
         self._cancelled: Known[int, float] = Known()  # by id: when it was cancelled, in seconds since 1970
         self._told: Known[int, None] = Known()  # the ids of reservations whose end the station has reported
         self._accepted: Known[int, Frame] = Known()  # by id: the answer that has accepted it
+        self._tokens: Known[str, str] = Known()  # by transaction whose EVSE is not known yet: its token
         self._reservations = self.station.topic(Reservations)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
@@ -80,24 +81,29 @@ class Reserved(Topic):
     def id_missing(self, moment: Moment, number: int, transaction: Transaction2x, frame: Frame) -> Faults:
         if number not in self._reservations.booked or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{transaction} uses reservation {number}, but has not named it within {wait}"
         return Fault(text, "/3", frame=frame, key=str(number))
 
     @track(call("TransactionEvent"), versions=V2X, dormant=lambda topic: not topic._reservations.booked)
     def happened(self, frame: Frame) -> None:
-        booked = self._reservations.booked
-        if not booked or "reservationId" in frame.payload:
+        event, booked = self._transactions.event, self._reservations.booked
+        if not booked or event is None or event.kind == "Ended":
             return
-        event = self._transactions.event
-        token = string(event.token, "idToken") if event is not None and event.token is not None else None
-        if event is None or token is None or event.transaction.evse is None or event.kind == "Ended":
+        name, place = event.transaction.transaction_id, event.transaction.evse
+        token = string(event.token, "idToken") if event.token is not None else self._tokens.get(name)
+        told = integer(frame.payload, "reservationId") if "reservationId" in frame.payload else None
+        if token is None or told in booked:
+            return
+        if place is None:
+            self._tokens.note(name, token)
             return
         for number, one in booked.items():
             held = string(member(one.accepted.request, "idToken"), "idToken")
-            if one.place == event.transaction.evse and held is not None and held.lower() == token.lower():
-                wait = self.settings.effect_timeout_s
-                self.station.deadline(frame, wait, self.id_missing, number, event.transaction, frame)
+            if one.place == place and held is not None and held.lower() == token.lower():
+                self._tokens.pop(name, None)
+                wait, check = self.settings.effect_timeout_s, self.id_missing
+                self.station.deadline(frame, wait, check, number, event.transaction, frame, at_close=AtClose.JUDGED)
                 return
 
     not_removed = Promise(
@@ -109,6 +115,7 @@ class Reserved(Topic):
         keeps=lambda topic, frame: integer(frame.payload, "reservationId"),
         early=False,
         excused=lambda topic, frame: topic.usable_again(frame),
+        at_close=AtClose.LATE,
         text="the EVSE of reservation {key} is out of order, but no ReservationStatusUpdate came within {wait}",
         title="A reservation is not removed although its EVSE is Faulted or Unavailable",
         severity=Severity.WARNING,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -153,7 +153,7 @@ class ReservedPlaces2x(Topic):
         left, held = self._available(kind), self._anywhere(kind)
         if booking not in held or not left or len(left) > len(held) or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(booking.accepted, moment)
         text = f"{len(held)} reservations need {len(left)} available EVSEs, but {wait} later EVSE {left[0]} is "
         return Fault(text + "still Available", "/2/status", frame=booking.accepted, key=kind or "")
 
@@ -210,7 +210,9 @@ class ReservedPlaces2x(Topic):
             return
         self._running.note(booking.number, {one.transaction_id for one in self._transactions.open_transactions()})
         kind = string(frame.request, "connectorType")
-        self.station.deadline(frame, self.settings.effect_timeout_s, self.all_shown, booking, kind)
+        self.station.deadline(
+            frame, self.settings.effect_timeout_s, self.all_shown, booking, kind, at_close=AtClose.LATE
+        )
 
 
 def same_token(one: Payload, other: Payload) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -67,7 +67,7 @@ class UsedReservations2x(Topic):
             return None
         if any(one.place in (0, evse) for one in self._reservations.booked.values()):
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"reservation {number} is used, but EVSE {evse} is still Reserved {wait} later"
         return Fault(text, "/3/reservationId", frame=frame, key=str(number))
 
@@ -96,7 +96,7 @@ class UsedReservations2x(Topic):
             self._used.note(number, name)
             if evse is not None:
                 wait = self.settings.effect_timeout_s
-                self.station.deadline(frame, wait, self.not_used_up, number, evse, frame)
+                self.station.deadline(frame, wait, self.not_used_up, number, evse, frame, at_close=AtClose.LATE)
         elif before != name:
             text = f"{event.transaction} uses reservation {number}, which transaction {before[:36]} has used"
             return Fault(text, "/3/reservationId", key=str(number))
@@ -197,7 +197,9 @@ class UsedReservations2x(Topic):
         old = self._held.get(number)
         before = integer(old, "evseId") if old is not None and number not in self._used else None
         if before and before != evse:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_replaced, number, before, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.not_replaced, number, before, frame, at_close=AtClose.LATE
+            )
         self._used.pop(number, None)
         self._held.note(number, frame.request)
         self.station.refresh_listeners()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -92,7 +92,14 @@ class TransactionAdvice(Topic):
             self._first.pop(event.transaction.transaction_id, None)
             found += [self._advice(event), aside(self.cause, event)]
         elif event.offline and event.trigger == "StopAuthorized" and not event.repeated:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.offline_stop, event.transaction, frame)
+            self.station.deadline(
+                frame,
+                self.settings.effect_timeout_s,
+                self.offline_stop,
+                event.transaction,
+                frame,
+                at_close=AtClose.LATE,
+            )
         return [fault for fault in found if fault is not None]
 
     def _advice(self, event: Event) -> Fault | None:
@@ -161,7 +168,7 @@ class TransactionAdvice(Topic):
         stays = points is not None and "Authorized" not in points and "PowerPathClosed" not in points
         if not one.open or stays or self.session not in self.station.sessions:
             return None
-        text = f"{one} was stopped offline, but has not ended within {duration(self.settings.effect_timeout_s)}"
+        text = f"{one} was stopped offline, but has not ended within {since(frame, moment)}"
         return Fault(text, "/3/eventType", frame=frame, key=one.transaction_id)
 
     @rule(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -91,7 +91,7 @@ class Attempts2x(Topic):
         self._attempts.note(name, one)
         most, interval = self._most(), self._interval()
         if most is not None and interval is not None and one.refused < most:
-            wait = interval * one.refused + self.settings.effect_timeout_s
+            wait = interval * one.refused + self.settings.answer_timeout_s
             self.station.deadline(frame, wait, self.not_repeated, name, one.refused, frame, wait)
 
     @rule(
@@ -188,6 +188,7 @@ class Attempts2x(Topic):
         promised=lambda topic, frame: topic.claims(frame),
         kept_by=call("TransactionEvent"),
         keeps=lambda topic, frame: topic.sent_of(frame),
+        at_close=AtClose.LATE,
         text="messagesInQueue is true, but no event followed within {wait}",
         title="The station says that events are in its queue, but sends none",
         severity=Severity.WARNING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -209,7 +209,12 @@ class TransactionAuthorization16(Topic):
         if answering is None or answering.transaction.status not in REFUSALS:
             return
         self.station.deadline(
-            frame, self.settings.effect_timeout_s, self.not_deauthorized, answering.transaction, frame.mono_ns
+            frame,
+            self.settings.effect_timeout_s,
+            self.not_deauthorized,
+            answering.transaction,
+            frame.mono_ns,
+            at_close=AtClose.LATE,
         )
 
     @track(result("RemoteStartTransaction"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -62,7 +62,7 @@ class ParkingBays2x(Topic):
         statuses = self.station.topic(Evses2x).status_of_evse(evse)
         if statuses and "Available" not in statuses and "Occupied" not in statuses:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"the bay of EVSE {evse} is occupied, but no transaction has started within {wait}"
         return Fault(text, frame=frame, key=str(evse))
 
@@ -87,7 +87,7 @@ class ParkingBays2x(Topic):
     def bay_left(self, moment: Moment, evse: int, one: Transaction2x, frame: Frame) -> Faults:
         if not one.open or self._occupied.get(evse) or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{one} has not ended within {wait} after its bay became empty"
         return Fault(text, frame=frame, key=one.transaction_id)
 
@@ -102,9 +102,11 @@ class ParkingBays2x(Topic):
             self._occupied.note(name.evse, value == "true")
             wait, here = self.settings.effect_timeout_s, self._transactions.open_on(name.evse)
             if value == "true" and not before and not here and self._has("TxStartPoint"):
-                self.station.deadline(frame, wait, self.bay_occupied, name.evse, self._transactions.event, frame)
+                self.station.deadline(
+                    frame, wait, self.bay_occupied, name.evse, self._transactions.event, frame, at_close=AtClose.LATE
+                )
             elif value == "false" and here and self._has("TxStopPoint"):
-                self.station.deadline(frame, wait, self.bay_left, name.evse, here[-1], frame)
+                self.station.deadline(frame, wait, self.bay_left, name.evse, here[-1], frame, at_close=AtClose.LATE)
 
     def _has(self, variable: str) -> bool:
         return POINT in (self._configuration.variable("TxCtrlr", variable) or "")

@@ -11,6 +11,7 @@ from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, csms, script, started, transaction_event
 
 COMMANDS = {
+    "RemoteStart": "RequestStartTransaction",
     "RemoteStop": "RequestStopTransaction",
     "ResetCommand": "Reset",
     "Trigger": "TriggerMessage",

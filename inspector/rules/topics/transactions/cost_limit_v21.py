@@ -102,7 +102,7 @@ class CostLimits21(Topic):
             return None
         since = self._passed.setdefault(name, frame.mono_ns)
         late_s = (frame.mono_ns - since) / 1e9
-        if late_s <= self.settings.effect_timeout_s:
+        if late_s <= self.settings.answer_timeout_s:
             return None
         text = f"{event.transaction} still charges {duration(late_s)} after its cost was {spent}; maxCost is {most}"
         return Fault(text, "/3", key=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -90,8 +90,17 @@ class Deauthorization2x(Topic):
             plug_in_s = self.configuration.variable_number("TxCtrlr", "EVConnectionTimeOut")
             unplugged = state is None and event.trigger in _EARLY and self._all_free()
             if plug_in_s and (state == "Idle" or unplugged):
-                wait = plug_in_s + self.settings.effect_timeout_s
-                self.station.deadline(frame, wait, self.not_plugged_in, event.transaction, frame, plug_in_s)
+                self._wait(event, frame, plug_in_s)
+        elif event.kind == "Updated" and event.trigger == "EVCommunicationLost" and state == "Idle":
+            one, plug_in_s = event.transaction, self.configuration.variable_number("TxCtrlr", "EVConnectionTimeOut")
+            stops = self.configuration.variable("TxCtrlr", "TxStopPoint") or ""
+            ends = "EVConnected" in stops or "PowerPathClosed" in stops
+            if plug_in_s and not (one.stopped_locally or one.stopped_remotely or ends):
+                self._wait(event, frame, plug_in_s)
+
+    def _wait(self, event: Event, frame: Frame, plug_in_s: int) -> None:
+        wait = plug_in_s + min(plug_in_s, self.settings.answer_timeout_s)
+        self.station.deadline(frame, wait, self.not_plugged_in, event.transaction, frame, plug_in_s)
 
     not_deauthorized = Promise(
         "transaction-event.not-deauthorized",
@@ -102,6 +111,7 @@ class Deauthorization2x(Topic):
         keeps=_stops,
         early=False,
         excused=lambda topic, frame: topic.may_go_on(frame),
+        at_close=AtClose.LATE,
         text="the token of {key} was refused, but the transaction still charges {wait} later",
         title="A transaction continues although its token was refused",
         severity=Severity.ERROR,
@@ -209,6 +219,8 @@ class Deauthorization2x(Topic):
     )
     def not_plugged_in(self, moment: Moment, one: Transaction2x, frame: Frame, plug_in_s: int) -> Faults:
         stays = self.configuration.variable("TxCtrlr", "TxStopPoint") or ""
+        if any(trigger == "Deauthorized" for _, _, trigger in one.events.values()):
+            return None
         if not one.open or one.connected or self.session not in self.station.sessions:
             return None
         if "ParkingBayOccupancy" in stays:
@@ -217,7 +229,10 @@ class Deauthorization2x(Topic):
             text = f"{one} got no EVConnectTimeout; EVConnectionTimeOut is {duration(plug_in_s)}"
             return Fault(text, "/3", severity=Severity.WARNING, frame=frame, key=one.transaction_id)
         text = f"{one} is open without a car; EVConnectionTimeOut is {duration(plug_in_s)}"
-        return Fault(text, "/3", frame=frame, key=one.transaction_id)
+        # F02.FR.07 and E10.FR.02 say SHALL, E03.FR.05 says SHOULD.
+        remote = member(frame.payload, "transactionInfo").get("remoteStartId") is not None
+        severity = Severity.WARNING if remote or frame.payload.get("eventType") == "Updated" else None
+        return Fault(text, "/3", severity=severity, frame=frame, key=one.transaction_id)
 
     @rule(
         "transaction-event.limit-exceeded",

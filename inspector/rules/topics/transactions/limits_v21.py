@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -20,8 +20,9 @@ REACHED = frozenset({"CostLimitReached", "EnergyLimitReached", "TimeLimitReached
 EXCESS = 1.05
 """Energy may exceed its limit by so much, and by EXCESS_WH: meters count in steps."""
 EXCESS_WH = 1000.0
-COST_S = 600.0
+COST_S = 120.0
 """So long a transaction with a limit of its cost may charge without an update of the cost."""
+_UNSAID = frozenset({"ChargingStateChanged", "MeterValueClock", "MeterValuePeriodic"})
 _DEFAULT = "Energy.Active.Import.Register"
 
 
@@ -111,10 +112,11 @@ class Limits21(Topic):
                 return Fault(f"{limit} is told, but SupportedLimits does not list it", at, key=limit)
         if again and event.trigger != "LimitSet":
             text = "transactionLimit is sent again, though it has not changed"
-            return Fault(text, "/3/transactionInfo/transactionLimit", severity=Severity.INFO, key=f"again {name}")
-        if event.kind == "Updated" and event.trigger == "ChargingStateChanged" and name not in self.set:
-            text = "a limit of the station is reported with ChargingStateChanged; expected LimitSet"
-            return Fault(text, "/3/triggerReason", severity=Severity.INFO, key=f"trigger {name}")
+            return Fault(text, "/3/transactionInfo/transactionLimit", key=f"again {name}")
+        if event.kind == "Updated" and event.trigger in _UNSAID and not before and name not in self.set:
+            text = f"a limit of the station is reported with {event.trigger}; expected LimitSet"
+            severity = Severity.INFO if event.trigger == "ChargingStateChanged" else None
+            return Fault(text, "/3/triggerReason", severity=severity, key=f"trigger {name}")
         return None
 
     @rule(
@@ -165,12 +167,14 @@ class Limits21(Topic):
         if register is not None and name not in self._register:
             self._register.note(name, register)
         state = event.info.get("chargingState", self._states.before)
+        if event.trigger == "ChargingStateChanged" and state == "SuspendedEVSE" and self._states.before == "Charging":
+            return self._unsaid(event, limits, register)
         if state != "Charging" or event.kind == "Ended" or event.offline or event.repeated:
             return None
         begun, now, most = self._begun.get(name), seconds(event.timestamp), limits.get("maxTime")
         if isinstance(most, int | float) and begun is not None and now is not None:
             late = now - begun - most
-            if late > self.settings.effect_timeout_s:
+            if late > self.settings.answer_timeout_s:
                 text = f"{event.transaction} still charges {duration(late)} after its maxTime of {duration(most)}"
                 return Fault(text, "/3", key=name)
         energy, first = limits.get("maxEnergy"), self._register.get(name)
@@ -180,6 +184,17 @@ class Limits21(Topic):
                 text = f"{event.transaction} still charges after {used:.0f} Wh; maxEnergy is {energy}"
                 return Fault(text, "/3", key=name)
         return None
+
+    def _unsaid(self, event: Event, limits: Payload, register: float | None) -> Faults:
+        """Judge an event that suspends a transaction without the trigger of the limit that it has reached."""
+        name, energy = event.transaction.transaction_id, limits.get("maxEnergy")
+        first = self._register.get(name)
+        if not isinstance(energy, int | float) or register is None or first is None or energy <= 0:
+            return None
+        if not 0.98 * energy <= register - first <= 1.1 * energy:
+            return None
+        text = f"{event.transaction} is suspended at its maxEnergy of {energy} with {event.trigger}; "
+        return Fault(text + "expected EnergyLimitReached", "/3/triggerReason", key=f"unsaid {name}")
 
     @rule(
         "transaction-event.limit-repeated",
@@ -219,6 +234,7 @@ class Limits21(Topic):
         kept_by=call("TransactionEvent"),
         keeps=lambda topic, frame: topic.confirmed(frame),
         early=False,
+        at_close=AtClose.LATE,
         text="the CSMS has set a limit for {key}, but no event has confirmed it within {wait}",
         title="A limit that the CSMS has set is not confirmed",
         severity=Severity.WARNING,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -97,7 +97,7 @@ class PhasesAndSignatures2x(Topic):
     def unsigned(self, moment: Moment, one: Transaction2x, frame: Frame) -> Faults:
         if not one.open or one.transaction_id in self._signed or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{one} has no signed values any more, but has not ended within {wait}; TxStopPoint has {POINT}"
         return Fault(text, "/3/meterValue", frame=frame, key=one.transaction_id)
 
@@ -116,7 +116,7 @@ class PhasesAndSignatures2x(Topic):
     def not_started(self, moment: Moment, before: Event | None, frame: Frame) -> Faults:
         if self._transactions.event is not before or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"EVSE {frame.payload.get('evseId')} has a signed value, but no transaction has started within {wait}"
         return Fault(text, "/3/meterValue", frame=frame, key=str(frame.payload.get("evseId")))
 
@@ -145,7 +145,9 @@ class PhasesAndSignatures2x(Topic):
             signs = (self._configuration.variable("SampledDataCtrlr", "SignReadings") or "").lower() == "true"
             idle = not self._transactions.open_transactions()
             if signed and evse and signs and idle and self._has("TxStartPoint"):
-                self.station.deadline(frame, wait, self.not_started, self._transactions.event, frame)
+                self.station.deadline(
+                    frame, wait, self.not_started, self._transactions.event, frame, at_close=AtClose.LATE
+                )
             return
         event = self._transactions.event
         if event is None:
@@ -155,7 +157,7 @@ class PhasesAndSignatures2x(Topic):
             self._signed.note(name, None)
         elif name in self._signed and event.kind == "Updated" and self._has("TxStopPoint"):
             del self._signed[name]
-            self.station.deadline(frame, wait, self.unsigned, event.transaction, frame)
+            self.station.deadline(frame, wait, self.unsigned, event.transaction, frame, at_close=AtClose.LATE)
 
     def _has(self, variable: str) -> bool:
         return POINT in (self._configuration.variable("TxCtrlr", variable) or "")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
-from inspector.rules.fields import member, string
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
+from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -23,6 +23,16 @@ INTERRUPTIONS = frozenset({"PowerLoss", "Reboot"})
 """Other values of stoppedReason for which 2.1 requires the trigger AbnormalCondition."""
 _PAUSED = ("SuspendedEV", "SuspendedEVSE")
 OUT_OF_ORDER = frozenset({"Faulted", "Unavailable"})
+
+_LATE = {
+    "ParkingBayOccupancy": frozenset({"CablePluggedIn", "Authorized", "ChargingStateChanged"}),
+    "EVConnected": frozenset({"Authorized", "ChargingStateChanged"}),
+    "Authorized": frozenset({"ChargingStateChanged"}),
+    "DataSigned": frozenset({"CablePluggedIn", "Authorized", "ChargingStateChanged"}),
+}
+"""By the only point in TxStartPoint: the triggers that show that this point was not what started the transaction."""
+FLOWS_W = 100.0
+"""A car that takes more power than this (in W) charges."""
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _VALID: Payload = {"idTokenInfo": {"status": "Accepted"}}
@@ -59,10 +69,10 @@ class Points2x(Topic):
     @rule(
         "transaction-event.start-point",
         call("TransactionEvent"),
-        title="A transaction starts before the point that TxStartPoint sets",
+        title="A transaction starts at another point than TxStartPoint sets",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E01.FR.03, E01.FR.05, E01.FR.06, F01.FR.05, F02.FR.13",
-        remedy="Start the transaction when one of the points in TxStartPoint is reached, and not before.",
+        spec="OCPP 2.x E01.FR.01 to E01.FR.06, F01.FR.05, F02.FR.13",
+        remedy="Start the transaction when one of the points in TxStartPoint is reached, not before and not later.",
         bad=script(_set("TxStartPoint", "EnergyTransfer"), started()),
         good=script(_set("TxStartPoint", "EVConnected"), started()),
         versions=V2X,
@@ -79,10 +89,11 @@ class Points2x(Topic):
             state, known = event.info.get("chargingState"), self._starts
             cold = state in ("Idle", "EVConnected")
             alone = event.token is None and "remoteStartId" not in event.info
+            late = len(known) == 1 and event.trigger in _LATE.get(next(iter(known)), ())
             early = (cold and known <= {"EnergyTransfer"}) or (
                 alone and cold and known <= {"Authorized", "PowerPathClosed", "EnergyTransfer"}
             )
-            if early:
+            if early or (late and not event.offline):
                 points = ", ".join(sorted(known))
                 text = f"{event.transaction} starts with {event.trigger}, state {state}; TxStartPoint is {points}"
                 return Fault(text, "/3/triggerReason", key=event.transaction.transaction_id)
@@ -101,20 +112,23 @@ class Points2x(Topic):
                 ("PowerPathClosed", unplugged or over),
                 ("Authorized", over),
                 ("EnergyTransfer", cut),
+                ("ParkingBayOccupancy", event.trigger == "EVDeparted"),
             )
             if reached and name in stops
         ]
         one = event.transaction
         if points and one.open and one.transaction_id not in self._due:
             self._due.note(one.transaction_id, None)
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.stop_point, one, points[0], frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.stop_point, one, points[0], frame, at_close=AtClose.LATE
+            )
 
     @rule(
         "transaction-event.stop-point",
         DEADLINE,
         title="A transaction continues after the point at which TxStopPoint ends it",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E06.FR.02, E06.FR.03, E06.FR.04, E06.FR.06, E06.FR.07; OCPP 2.1 E17.FR.17",
+        spec="OCPP 2.x E06.FR.01, E06.FR.02, E06.FR.03, E06.FR.04, E06.FR.06, E06.FR.07; OCPP 2.1 E17.FR.17",
         remedy="Send the event Ended when one of the points in TxStopPoint is reached.",
         bad=script(_set("TxStopPoint", "EVConnected"), started(), _LOST, "+ 5m"),
         good=script(
@@ -131,7 +145,7 @@ class Points2x(Topic):
         self._due.pop(one.transaction_id, None)
         if not one.open or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{one} has not ended within {wait} of {frame.payload.get('triggerReason')}; TxStopPoint has {point}"
         paused = member(frame.payload, "transactionInfo").get("chargingState") in _PAUSED
         severity = Severity.WARNING if paused and point == "EnergyTransfer" else None
@@ -166,7 +180,13 @@ class Points2x(Topic):
         reason = string(event.info, "stoppedReason") or ""
         newer = self.session.version is OcppVersion.V21
         one = event.transaction
-        if one.transaction_id in self._abnormal or not (reason in FAULTS or (newer and reason in INTERRUPTIONS)):
+        if one.transaction_id in self._abnormal:
+            return None
+        unsaid = event.trigger == "ChargingStateChanged" and reason in ("", "Other") and one.evse is not None
+        if unsaid and "Faulted" in self.station.topic(Evses2x).status_of_evse(one.evse or 0):
+            text = f"EVSE {one.evse} is Faulted, and {one} is ended by {event.trigger}; expected AbnormalCondition"
+            return Fault(text, "/3/triggerReason", key=one.transaction_id)
+        if not (reason in FAULTS or (newer and reason in INTERRUPTIONS)):
             return None
         text = f"Ended by {event.trigger} with stoppedReason {reason}; expected the trigger AbnormalCondition"
         return Fault(text, "/3/triggerReason", key=one.transaction_id)
@@ -174,10 +194,11 @@ class Points2x(Topic):
     @rule(
         "transaction-event.not-begun",
         DEADLINE,
-        title="No transaction starts after an authorization, though TxStartPoint wants it",
+        title="No transaction starts after an authorization or with the energy, though TxStartPoint wants it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E01.FR.03, E01.FR.05",
-        remedy="Send Started at once when the driver is authorized and TxStartPoint has Authorized.",
+        spec="OCPP 2.x E01.FR.03, E01.FR.05, E01.FR.06",
+        remedy="Send Started at once when the driver is authorized and TxStartPoint has Authorized, and when energy "
+        "flows and it has EnergyTransfer.",
         bad=script(_set("TxStartPoint", "Authorized"), _AUTHORIZED, "+ 5m"),
         good=script(
             _set("TxStartPoint", "Authorized"),
@@ -196,8 +217,23 @@ class Points2x(Topic):
         statuses = set(self.station.topic(Evses2x).connectors.values())
         if statuses and statuses <= OUT_OF_ORDER:
             return None
-        wait = duration(self.settings.effect_timeout_s)
-        return Fault(f"the token was accepted, but no transaction has started within {wait}", frame=frame)
+        wait = since(frame, moment)
+        why = "the token was accepted" if frame.action == "Authorize" else "energy flows"
+        return Fault(f"{why}, but no transaction has started within {wait}", frame=frame)
+
+    @track(call("MeterValues"), dormant=lambda topic: "EnergyTransfer" not in topic._starts)
+    def flows(self, frame: Frame) -> None:
+        if not frame.payload.get("evseId") or self._transactions.open_transactions():
+            return
+        samples = (s for value in elements(frame.payload, "meterValue") for s in elements(value, "sampledValue"))
+        for sample in samples:
+            power, unit = sample.get("value"), member(sample, "unitOfMeasure").get("unit", "W")
+            if sample.get("measurand") != "Power.Active.Import" or not isinstance(power, int | float):
+                continue
+            if power * (1000 if unit == "kW" else 1) > FLOWS_W:
+                wait, event = self.settings.effect_timeout_s, self._transactions.event
+                self.station.deadline(frame, wait, self.not_begun, frame, event, at_close=AtClose.LATE)
+                return
 
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:
@@ -207,7 +243,7 @@ class Points2x(Topic):
         begins = "Authorized" in self._starts or closes
         if begins and status == "Accepted" and not self._transactions.open_transactions():
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.not_begun, frame, self._transactions.event)
+            self.station.deadline(frame, wait, self.not_begun, frame, self._transactions.event, at_close=AtClose.LATE)
 
     @track(result("GetVariables", "SetVariables"))
     def configured(self, frame: Frame) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -61,7 +61,7 @@ class RaisedLimits21(Topic):
             return None
         if self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{stopped[0]} of {one} was raised to {now}, but it has not charged again within {wait}"
         return Fault(text, frame=frame, key=name)
 
@@ -92,4 +92,6 @@ class RaisedLimits21(Topic):
         stopped = self._stopped.get(name)
         now = given.get(stopped[0]) if stopped is not None else None
         if stopped is not None and isinstance(now, int | float) and now > stopped[1]:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_resumed, name, now, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.not_resumed, name, now, frame, at_close=AtClose.LATE
+            )

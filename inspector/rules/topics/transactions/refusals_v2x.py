@@ -55,6 +55,7 @@ class Refusals2x(Topic):
 
     def setup(self) -> None:
         self._refused: Known[str, str] = Known()  # the status of the refused token of each open transaction
+        self._over: Known[str, None] = Known()  # ids of transactions that were Deauthorized
         self._accepted: Known[str, None] = Known()  # ids of transactions whose token was accepted
         self._ever: Known[str, None] = Known()  # ids of transactions that had a token refused
         self._locked: Known[int, str] = Known()  # EVSEs whose cable must stay locked, with the status
@@ -91,8 +92,10 @@ class Refusals2x(Topic):
         points = {one.strip() for one in (self._configuration.variable("TxCtrlr", "TxStopPoint") or "").split(",")}
         known = points != {""}
         text = self._handled(event, stops, points, known)
-        if event.kind == "Ended" or event.trigger in ("Deauthorized", "Authorized"):
+        if event.kind == "Ended" or event.trigger == "Authorized" or (event.trigger == "Deauthorized" and not stops):
             self._refused.pop(name, None)
+        elif event.trigger == "Deauthorized":
+            self._over.note(name, None)
         if text is None:
             return None
         return Fault(f"the token was {status[:20]}, but {text}", "/3/triggerReason", key=name)
@@ -104,7 +107,14 @@ class Refusals2x(Topic):
                 return f"the transaction is ended by {event.trigger}; expected Deauthorized"
             if ended and event.trigger == "Deauthorized" and known and not points & ENDS:
                 return "Deauthorized ends the transaction; TxStopPoint has no point that ends it"
+            over, state = event.transaction.transaction_id in self._over, event.info.get("chargingState")
+            if over and state == "Charging" and event.kind == "Updated" and event.token is None:
+                return "the transaction charges after Deauthorized"
+            if not over and event.trigger == "ChargingStateChanged" and state in ("EVConnected", "SuspendedEVSE"):
+                return "the transaction stops charging with ChargingStateChanged; expected Deauthorized"
             return None
+        if event.trigger == "ChargingStateChanged" and event.info.get("chargingState") == "Charging" and not ended:
+            return "the transaction starts to charge"
         if event.trigger == "Deauthorized" and not ended:
             return "triggerReason is Deauthorized; StopTxOnInvalidId is false, so ChargingStateChanged is expected"
         if ended and event.trigger == "Deauthorized" and known and "EnergyTransfer" not in points:
@@ -193,6 +203,7 @@ class Refusals2x(Topic):
         status, one = string(member(frame.payload, "idTokenInfo"), "status"), self._transactions.by_id.get(name)
         if status == "Accepted":
             self._refused.pop(name, None)
+            self._over.pop(name, None)
             self._accepted.note(name, None)
         elif status is not None and one is not None:
             self._ever.note(name, None)

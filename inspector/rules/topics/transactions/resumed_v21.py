@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment, SessionContext
+from inspector.rules.durations import duration, since
 from inspector.rules.fields import member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, ongoing
@@ -21,7 +21,7 @@ from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorizat
 
 INTERRUPTIONS = frozenset({"PowerUp", "Watchdog"})
 """The reasons of a boot after which transactions are resumed or ended."""
-MARGIN_S = 300.0
+MARGIN_S = 30.0
 """A station may boot, and its connection may be lost, this long after it was interrupted."""
 
 
@@ -55,6 +55,7 @@ class Resumed21(Topic):
         self._heard_s: float | None = None  # when the last connection was heard of last, in seconds since 1970
         self._away: tuple[float, float] | None = None  # the shortest and the longest that the interruption lasted
         self._booted_s: float | None = None  # when the station booted last, in seconds since 1970
+        self._why: str | None = None  # the reason of the last boot
         self._sent_ns: int | None = None  # when the station sent its latest message, on the monotonic clock
         self._interrupted: Known[str, None] = Known()  # ids of transactions open at a boot without a new connection
         self._transactions = self.station.topic(Transactions2x)
@@ -68,7 +69,7 @@ class Resumed21(Topic):
         call("TransactionEvent"),
         title="A transaction is resumed, or ended, otherwise than the configuration wants after an interruption",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 E17.FR.02, E17.FR.10, E17.FR.12, E17.FR.14, E17.FR.20",
+        spec="OCPP 2.1 E17.FR.02, E17.FR.10, E17.FR.12, E17.FR.14, E17.FR.20, E17.FR.21, E17.FR.22",
         remedy="Send Updated with TxResumed and chargingState where the interruption was not longer than "
         "TxResumptionTimeout, otherwise Ended. Resume without charging where TxAllowEnergyTransferResumption is false.",
         bad=script(*_BEFORE, "close", "+ 10s", _AGAIN, _resumed(None)),
@@ -110,6 +111,11 @@ class Resumed21(Topic):
             text = f"resumed after {duration(shortest)}; TxResumptionTimeout is {duration(limit_s)}: expected Ended"
             return Fault(text, "/3/triggerReason", key=name)
         reason = string(told.info, "stoppedReason")
+        if told.kind == "Ended" and told.trigger == "AbnormalCondition" and shortest > limit_s + MARGIN_S:
+            expected = "Reboot" if self._why == "Watchdog" else "PowerLoss"
+            if reason != expected:
+                text = f"Ended with stoppedReason {reason or 'missing'} after a boot with {self._why}"
+                return Fault(f"{text}; expected {expected}", "/3/transactionInfo/stoppedReason", key=name)
         if told.kind == "Ended" and reason in ("PowerLoss", "Reboot") and longest < limit_s:
             text = f"Ended after an interruption of {duration(longest)} at most; TxResumptionTimeout is "
             return Fault(text + duration(limit_s), "/3/eventType", key=name)
@@ -130,7 +136,7 @@ class Resumed21(Topic):
     def interrupted(self, moment: Moment, one: Transaction2x, connection: int, frame: Frame) -> Faults:
         if not one.open or one.connection >= connection or self.session not in self.station.sessions:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{one} was open before the restart, but has no event within {wait} of it"
         return Fault(text, "/3/reason", frame=frame.call, key=one.transaction_id)
 
@@ -143,6 +149,7 @@ class Resumed21(Topic):
         excused=lambda topic, frame: (
             ongoing(topic, string(member(frame.request, "transactionInfo"), "transactionId")) is False
         ),
+        at_close=AtClose.LATE,
         text="{key} was resumed, but its TxProfile did not come again within {wait}",
         title="The CSMS does not send the profile of a resumed transaction again",
         severity=Severity.WARNING,
@@ -198,7 +205,7 @@ class Resumed21(Topic):
     def booted(self, frame: Frame) -> None:
         interrupted = string(frame.request, "reason") in INTERRUPTIONS and frame.payload.get("status") == "Accepted"
         before = self._away[1] if self._away is not None and self._interrupted else 0.0
-        self._away = None
+        self._away, self._why = None, string(frame.request, "reason")
         self._interrupted.clear()
         self._booted_s = (frame.call or frame).ts_ns / 1e9
         if not interrupted:
@@ -219,7 +226,9 @@ class Resumed21(Topic):
         for one in self._transactions.open_transactions():
             if one.connection == self._evidence.connections - 1 and one.started is not None:
                 wait = self.settings.effect_timeout_s
-                self.station.deadline(frame, wait, self.interrupted, one, self._evidence.connections, frame)
+                self.station.deadline(
+                    frame, wait, self.interrupted, one, self._evidence.connections, frame, at_close=AtClose.LATE
+                )
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -121,7 +121,9 @@ class States2x(Topic):
                 self._told.note(name, frame.mono_ns)
         elif before is not None and before != state and event.kind == "Updated" and not event.repeated:
             self._told.note(name, 0)
-            self.station.deadline(frame, self.settings.answer_timeout_s, self.state_trigger, event, before, frame)
+            self.station.deadline(
+                frame, self.settings.answer_timeout_s, self.state_trigger, event, before, frame, at_close=AtClose.JUDGED
+            )
 
     @rule(
         "transaction-event.state-trigger",
@@ -137,6 +139,12 @@ class States2x(Topic):
     )
     def state_trigger(self, moment: Moment, event: Event, before: str, frame: Frame) -> Faults:
         name = event.transaction.transaction_id
+        if (
+            event.sequence is not None
+            and event.sequence_before is not None
+            and event.sequence > event.sequence_before + 1
+        ):
+            return None  # the event of the change may be the missing one
         if self._told.get(name) or self.session not in self.station.sessions:
             return None
         text = f"the state of {event.transaction} changes from {before} to {event.info['chargingState']}, but "

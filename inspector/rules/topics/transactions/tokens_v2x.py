@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
-from inspector.rules.durations import duration
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.durations import since
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import ASIDE, DEADLINE, V2X, Faults, Topic, aside, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.state.transactions_v2x import CONNECTED, Event, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -22,9 +23,12 @@ from inspector.rules.topics.example_frames import (
     status_2x,
     transaction_event,
 )
+from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 
 REFUSALS = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
 """Statuses with which a token is refused at any time and place."""
+UNSPECIFIC = frozenset({"CablePluggedIn", "ChargingStateChanged", "MeterValueClock", "MeterValuePeriodic"})
+"""Triggers that do not say that a token was authorized."""
 _UNSAID = frozenset({"ChargingStateChanged", "MeterValueClock", "MeterValuePeriodic"})
 """Triggers that do not say who has ended a transaction."""
 REFUSED_S = 60.0
@@ -51,6 +55,10 @@ def _remote(token: Payload | None) -> str:
 def _named(payload: Payload) -> str | None:
     token = string(member(payload, "idToken"), "idToken")
     return token.lower() if token else None
+
+
+def _plugged(event: Event) -> bool:
+    return event.info.get("chargingState") == "EVConnected" and event.token is None and event.before is None
 
 
 class Tokens2x(Topic):
@@ -87,6 +95,8 @@ class Tokens2x(Topic):
         event = self._transactions.event
         if event is None:
             return None
+        if event.kind == "Started" and event.trigger == "ChargingStateChanged" and _plugged(event):
+            return aside(self.unspecific, event, "a car is plugged in with ChargingStateChanged")
         if event.token is None and event.kind != "Ended" and not self._accepted and not self._remote:
             return None
         name, number = event.transaction.transaction_id, integer(event.info, "remoteStartId")
@@ -97,18 +107,28 @@ class Tokens2x(Topic):
             fault = aside(self.stop_trigger, event)
         if event.token is not None:
             self._accepted.pop(token or "", None)
+            if event.trigger == "Authorized" and token == self._of.get(name) and self._stops(event):
+                text = f"{event.transaction} stops charging with its own token"
+                fault = aside(self.stop_trigger, event, text)
             if event.trigger == "StopAuthorized" and token in self._asked:
                 own = token == self._of.get(name)
                 if own or token in self._grouped:
                     fault = aside(self.needless_authorize, token, event, frame, own)
             if name not in self._of:
                 self._of.note(name, token or "")
+                if event.kind == "Updated" and event.trigger in UNSPECIFIC and event.transaction.known_from_start:
+                    fault = aside(self.unspecific, event, f"the first token comes with {event.trigger}") or fault
             if wanted is not None and token is not None and token != wanted:
                 text = f"the token of remote start {number} was {wanted[:36]!r}, not {token[:36]!r}"
                 return Fault(text, "/3/idToken", key=str(number))
         elif name not in self._of and not event.offline and (wanted is not None or self._accepted):
             self._lacks(event, frame, wanted)
         return fault
+
+    def _stops(self, event: Event) -> bool:
+        """Whether this event is the first to report that a transaction no longer charges."""
+        before = self.station.topic(Deauthorization2x).before
+        return event.kind == "Updated" and before == "Charging" and event.info.get("chargingState") == "EVConnected"
 
     def _lacks(self, event: Event, frame: Frame, wanted: str | None) -> None:
         """Set a deadline for the token of a transaction whose event should have had it."""
@@ -124,7 +144,7 @@ class Tokens2x(Topic):
                 severity = Severity.WARNING if evses else Severity.INFO
         else:
             self._remote.pop(integer(event.info, "remoteStartId") or 0, None)
-        self.station.deadline(frame, wait, self.token_not_sent, event, wanted, severity, frame)
+        self.station.deadline(frame, wait, self.token_not_sent, event, wanted, severity, frame, at_close=AtClose.JUDGED)
 
     @rule(
         "transaction-event.token-not-sent",
@@ -157,9 +177,32 @@ class Tokens2x(Topic):
             return None
         if wanted not in self._accepted and "remoteStartId" not in event.info:
             return None
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(frame, moment)
         text = f"{event.transaction} does not name a token within {wait}, though {wanted[:36]!r} is authorized"
         return Fault(text, "/3", severity=severity, frame=frame, key=name)
+
+    @rule(
+        "transaction-event.unspecific-trigger",
+        ASIDE,
+        title="The trigger of an event does not say what has happened",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E01.FR.15, E02.FR.01, E02.FR.15, E02.FR.17, E02.FR.20, E03.FR.12",
+        remedy="Use the most specific trigger: Authorized with the token, CablePluggedIn when the car is plugged in.",
+        bad=script(
+            BOOT_2X,
+            started(),
+            transaction_event("Updated", "ChargingStateChanged", 1, _CHARGING, idToken=_TOKEN, answer=_VALID),
+        ),
+        good=script(
+            BOOT_2X,
+            started(),
+            transaction_event("Updated", "Authorized", 1, _CHARGING, idToken=_TOKEN, answer=_VALID),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unspecific(self, event: Event, what: str) -> Fault | None:
+        return Fault(f"{what} in {event.transaction}", "/3/triggerReason", key=event.transaction.transaction_id)
 
     @rule(
         "transaction-event.needless-authorize",
@@ -199,7 +242,10 @@ class Tokens2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
-    def stop_trigger(self, event: Event) -> Fault | None:
+    def stop_trigger(self, event: Event, stops: str | None = None) -> Fault | None:
+        if stops is not None:
+            text = f"{stops}, but triggerReason is {event.trigger}"
+            return Fault(text, "/3/triggerReason", key=event.transaction.transaction_id)
         one, reason = event.transaction, string(event.info, "stoppedReason")
         if one.stopped_locally or one.stopped_remotely or event.trigger == "StopAuthorized":
             return None
@@ -210,7 +256,9 @@ class Tokens2x(Topic):
         if not by_token and not by_car:
             return None
         text = f"{one} is stopped by {'the car' if by_car else 'a token'}, but triggerReason is {event.trigger}"
-        unsure = by_car and one.evse not in self._needs  # nothing else has shown that the car uses ISO 15118
+        points = self.station.topic(ConfigurationState).variable("TxCtrlr", "TxStopPoint") or "EnergyTransfer"
+        # Nothing else has shown that the car uses ISO 15118, or that a car which takes no energy does not end it.
+        unsure = by_car and one.evse not in self._needs and "EnergyTransfer" in points
         severity = Severity.INFO if unsure else None
         return Fault(text, "/3/triggerReason", key=one.transaction_id, severity=severity)
 
