@@ -7,7 +7,6 @@ from math import gcd
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, seconds, string

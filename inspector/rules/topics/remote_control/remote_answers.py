@@ -11,6 +11,7 @@ from inspector.rules.rule import ALL, V2X, V16, Faults, Topic, call, result, rul
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
+from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
@@ -22,6 +23,8 @@ from inspector.rules.topics.example_frames import (
     script,
     started,
     status_2x,
+    transaction_event,
+    variable_2x,
 )
 from inspector.rules.topics.reservation.booking import Reservations
 
@@ -38,6 +41,11 @@ def _start(status: str = "Accepted", token: Payload = _TOKEN, **answer: object) 
     return csms("RequestStartTransaction", asked, {"status": status, **answer})
 
 
+_ASKS = variable_2x("AuthCtrlr", "AuthorizeRemoteStart", "true")
+_NO_STORES = variable_2x("AuthCacheCtrlr", "Enabled", "false").replace('"#"', '"c"')
+_BEGUN = transaction_event(
+    "Started", "RemoteStart", 0, {"remoteStartId": 5}, idToken=_TOKEN, answer=_ACCEPTED_TOKEN, evse={"id": 1}
+)
 _AUTHORIZED = started(answer=_ACCEPTED_TOKEN, idToken=_TOKEN)
 
 
@@ -65,13 +73,17 @@ class RemoteAnswers(Topic):
         side=Side.CHARGE_POINT,
     )
     def transaction_id(self, frame: Frame) -> Faults:
-        if frame.payload.get("status") != "Accepted" or "transactionId" in frame.payload:
+        if frame.payload.get("status") != "Accepted":
             return None
+        told = string(frame.payload, "transactionId")
         authorized = self.station.topic(Authorized2x)
         for one in self._transactions.open_on(integer(frame.request, "evseId") or 0):
             here = one.connection == self._evidence.connections and one.started is not None
             if here and one.transaction_id not in authorized.seen and self._evidence.has_sent_all(self.session):
-                return Fault(f"{one} is not authorized yet, but the answer has no transactionId", "/2")
+                if told is None:
+                    return Fault(f"{one} is not authorized yet, but the answer has no transactionId", "/2")
+                if told != one.transaction_id:
+                    return Fault(f"{one} is not authorized yet, but the answer names {told[:36]!r}", "/2/transactionId")
         return None
 
     @rule(
@@ -165,8 +177,9 @@ class RemoteAnswers(Topic):
         call("Authorize"),
         title="A remote start is authorized although it needs no authorization",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.11 and §9.1.2; OCPP 2.0.1 C03.FR.01; OCPP 2.x C05.FR.01",
-        remedy="Start at once where AuthorizeRemoteTxRequests is false (1.6) or the token is of type Central (2.x).",
+        spec="OCPP 1.6 §5.11 and §9.1.2; OCPP 2.0.1 C03.FR.01; OCPP 2.x C05.FR.01, F01.FR.02, F02.FR.10",
+        remedy="Start at once where AuthorizeRemoteTxRequests (1.6) or AuthorizeRemoteStart (2.x) is false, or the "
+        "token is of type Central (2.x).",
         bad={
             "1.6": script(
                 csms("ChangeConfiguration", {"key": "AuthorizeRemoteTxRequests", "value": "false"}),
@@ -194,16 +207,63 @@ class RemoteAnswers(Topic):
             return Fault(f"Authorize for {tag[:20]!r}, but AuthorizeRemoteTxRequests is false", "/3/idTag")
         token = string(member(frame.payload, "idToken"), "idToken")
         kind = string(member(frame.payload, "idToken"), "type")
+        asks = (self._configuration.variable("AuthCtrlr", "AuthorizeRemoteStart") or "").lower()
+        if token is not None and asks == "false" and token.lower() in self._remote:
+            del self._remote[token.lower()]
+            return Fault(f"Authorize for {token[:36]!r}, but AuthorizeRemoteStart is false", "/3/idToken")
         if token is None or kind != "Central" or self._remote.get(token.lower()) != "Central":
             return None
         return Fault(f"Authorize for {token[:36]!r}, a Central token that came with the remote start", "/3/idToken")
 
     @track(result("RemoteStartTransaction", "RequestStartTransaction"))
     def start_accepted(self, frame: Frame) -> None:
+        if not self._remote:
+            self.station.refresh_listeners()
         token = member(frame.request, "idToken")
         name = string(frame.request, "idTag") or string(token, "idToken")
         if name is not None and frame.payload.get("status") == "Accepted":
             self._remote.note(name.lower(), string(token, "type"))
+
+    @rule(
+        "remote.not-authorized",
+        call("TransactionEvent"),
+        title="A remote start begins a transaction without the authorization that AuthorizeRemoteStart wants",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x F01.FR.01, F02.FR.09",
+        remedy="Send Authorize after an accepted remote start where AuthorizeRemoteStart is true and the token is not "
+        "known, and start only when it is accepted.",
+        bad=script(BOOT_2X, _ASKS, _NO_STORES, _start(), _BEGUN),
+        good=script(
+            BOOT_2X,
+            _ASKS,
+            _NO_STORES,
+            _start(),
+            cp("Authorize", {"idToken": _TOKEN}, {"idTokenInfo": ACCEPTED}),
+            _BEGUN,
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        plain=False,
+        dormant=lambda topic: not topic._remote,
+    )
+    def not_authorized(self, frame: Frame) -> Faults:
+        event, token = self._transactions.event, token_of(frame.payload)
+        if event is None or token is None or event.trigger != "RemoteStart" or event.offline:
+            return None
+        kind = self._remote.pop(token.value, None)
+        if kind in (None, "Central", "NoAuthorization") or kind != token.kind:
+            return None
+        if (self._configuration.variable("AuthCtrlr", "AuthorizeRemoteStart") or "").lower() != "true":
+            return None
+        known, name = self.station.topic(KnownTokens2x), event.transaction.transaction_id
+        answer = known.answers.get(token)
+        if answer is not None and answer.status not in ("Accepted", "ConcurrentTx", "NotAtThisTime"):
+            text = f"{event.transaction} begins, but Authorize for {token} was answered with {answer.status[:20]}"
+            return Fault(text, "/3/idToken", key=name)
+        stores = (known.flag("AuthCacheCtrlr", "Enabled"), known.flag("LocalAuthListCtrlr", "Enabled"))
+        if True in stores or token in known.asked or answer is not None or not self._evidence.seen_since:
+            return None
+        return Fault(f"{event.transaction} begins without Authorize for {token}", "/3/idToken", key=name)
 
     @track(call("StartTransaction", "StopTransaction"), versions=V16, dormant=lambda topic: not topic._remote)
     def used(self, frame: Frame) -> None:

@@ -103,8 +103,8 @@ class StartPlaces2x(Topic):
         "remote.stop-unknown",
         result("RequestStopTransaction"),
         title="The CSMS stops a transaction that does not exist",
-        severity=Severity.WARNING,
-        spec="OCPP 2.x F03.FR.01, F04.FR.01",
+        severity=Severity.INFO,
+        spec="OCPP 2.x part 2, RequestStopTransactionRequest.transactionId",
         remedy="Send the transactionId that the station has reported for the transaction.",
         bad=script(BOOT_2X, status_2x("Available"), started(), _stop("t9", "Rejected")),
         good=script(BOOT_2X, status_2x("Available"), started(), _stop("t1", "Accepted"), _STOPPED),
@@ -116,6 +116,8 @@ class StartPlaces2x(Topic):
         known = self._transactions
         if name is None or name in known.by_id or not known.by_id or frame.payload.get("status") == "Accepted":
             return None
+        if not known.open_transactions():
+            return None  # there is no transaction that it may have meant
         if not known.would_have_been_seen(None) or not self._evidence.has_sent_all(self.session):
             return None
         text = f"no transaction has the id {name[:36]!r}"

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, call, refusal, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.topics.availability.evses_v2x import Evses2x
 
 REQUESTS_LIMIT = 100
 """The effects of so many remote starts, and as many remote stops, are awaited; beyond that, the oldest is forgotten."""
@@ -85,7 +86,10 @@ class RemoteControl(Topic):
         known = self._configuration
         plug_in_s = known.number("ConnectionTimeOut") or known.variable_number("TxCtrlr", "EVConnectionTimeOut") or 0
         wait = max(self.settings.effect_timeout_s, plug_in_s)
-        self.station.deadline(frame, wait, self.no_start, asked, frame, wait)
+        occupied = self.station.topic(Evses2x).status_of_evse(one.place or 0) == {"Occupied"}
+        now = occupied or "Authorized" in (known.variable("TxCtrlr", "TxStartPoint") or "")
+        ends = AtClose.LATE if now and self.session.version is not OcppVersion.V16 else AtClose.WAITS
+        self.station.deadline(frame, wait, self.no_start, asked, frame, at_close=ends)
 
     @track(refusal("RemoteStartTransaction", "RequestStartTransaction"))
     def start_refused(self, frame: Frame) -> None:
@@ -127,13 +131,13 @@ class RemoteControl(Topic):
         good={version: script + _AUTHORIZE[version] + "+ 5m" for version, script in _START.items()},
         side=Side.CHARGE_POINT,
     )
-    def no_start(self, moment: Moment, asked: int, frame: Frame, wait: float) -> Faults:
+    def no_start(self, moment: Moment, asked: int, frame: Frame) -> Faults:
         one = self._starts.pop(asked, None)
         if one is None or one.showed or one.session not in self.station.sessions:
             return None
         text = (
             f"the remote start was accepted, but no authorization, status or transaction followed within "
-            f"{duration(wait)}"
+            f"{since(frame, moment)}"
         )
         return Fault(text, "/2/status", frame=frame)
 
@@ -182,6 +186,6 @@ class RemoteControl(Topic):
         session = self._stops.pop(name, None)
         if session is None or session not in self.station.sessions:
             return None
-        wait = self.settings.effect_timeout_s
-        text = f"the stop of transaction {str(name)[:36]} was accepted, but it has not ended within {duration(wait)}"
+        wait = since(frame, moment)
+        text = f"the stop of transaction {str(name)[:36]} was accepted, but it has not ended within {wait}"
         return Fault(text, "/2/status", frame=frame, key=str(name)[:36])

@@ -77,7 +77,7 @@ class Triggers(Topic):
             self._open.remove(one)
             return
         one.accepted = frame
-        self.station.deadline(frame, self.settings.effect_timeout_s, self.early, one)
+        self.station.deadline(frame, self.settings.effect_timeout_s, self.early, one, at_close=AtClose.JUDGED)
         self.station.deadline(frame, self.settings.effect_timeout_s, self.not_sent, one, at_close=AtClose.LATE)
 
     @track(refusal("TriggerMessage", "ExtendedTriggerMessage"))

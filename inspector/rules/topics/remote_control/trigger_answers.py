@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.messages import CallError
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -39,8 +40,10 @@ class TriggerAnswers(Topic):
         wanted = _wanted(frame)
         if isinstance(frame.message, CallError):
             code = frame.message.error_code
-            if not self._answered or code not in ("NotImplemented", "NotSupported"):
+            if code not in ("NotImplemented", "NotSupported"):
                 return None
+            if not self._answered and self.session.version is OcppVersion.V16:
+                return None  # it may not have the action at all
             return Fault(f"CALLERROR {code}; expected a CALLRESULT with the status NotImplemented", "/2", key=wanted[0])
         status = string(frame.payload, "status")
         if status in ("Accepted", "Rejected") and wanted in self._lacking:

@@ -17,7 +17,7 @@ from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 
 _TRIED = frozenset({"Unlocked", "UnlockFailed"})
-REPORTED_S = 5.0
+REPORTED_S = 1.0
 """A station that has reported one connector of an EVSE reports the others within so many seconds."""
 _CONNECTORS = (
     '< [2,"g","GetConfiguration",{"key":["NumberOfConnectors"]}]\n'
@@ -95,9 +95,8 @@ class Unlock(Topic):
     def _all_told(self, frame: Frame) -> bool:
         """Return whether a boot was seen, and by now every connector must have reported its status (B01.FR.05)."""
         booted, wait = self._evidence.booted_at, self.settings.status_after_boot_s
-        evse, connector = integer(frame.request, "evseId") or 0, integer(frame.request, "connectorId") or 0
         known = self.station.topic(Evses2x).connectors
-        if any(place[0] == evse and place[1] != connector for place in known) or max(known, default=(0, 0))[0] > evse:
+        if known:
             wait = min(wait, REPORTED_S)  # the station is reporting its connectors
         return self._evidence.seen_since is not None and booted is not None and frame.ts_ns - booted > wait * 1e9
 

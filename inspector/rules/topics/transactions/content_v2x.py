@@ -48,6 +48,11 @@ _TOKEN = '"idToken":{"idToken":"T","type":"ISO14443"},'
 _STARTED = _event("Started", "CablePluggedIn", _EVSE, '"chargingState":"EVConnected",') + '< [3,"e0",{}]\n'
 _RECONNECT = 'open {"from_start": true}\n' + _STARTED + "close {}\n+ 1m\n" + 'open {"from_start": true}\n'
 
+_NOT_REMOTE = frozenset(
+    {"Authorized", "ChargingStateChanged", "MeterValueClock", "MeterValuePeriodic", "StopAuthorized"}
+)
+"""Triggers that a transaction does not have that a remote stop has ended."""
+
 
 class TransactionContent2x(Topic):
     """The rules about the content of a single event."""
@@ -277,6 +282,14 @@ class TransactionContent2x(Topic):
             return None
         reason, before = string(event.info, "stoppedReason"), event.transaction
         later = before.stopped_remotely and not before.stopped_locally and reason in ("Local", "EVDisconnected")
+        if (
+            reason == "Remote"
+            and event.trigger == "StopAuthorized"
+            and not before.stopped_remotely
+            and before.known_from_start
+        ):
+            text = f"Ended with stoppedReason Remote by {event.trigger}; expected RemoteStop"
+            return Fault(text, "/3/triggerReason", severity=Severity.WARNING, key=event.transaction.transaction_id)
         if reason == "Remote" or not (event.trigger == "RemoteStop" or later):
             return None
         text = f"Ended after RemoteStop with stoppedReason {reason or 'missing'}; expected Remote"

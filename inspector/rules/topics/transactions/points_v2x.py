@@ -9,7 +9,7 @@ from inspector.rules.durations import since
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import ASIDE, DEADLINE, V2X, Faults, Topic, aside, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import CONNECTED, Event, Transaction2x, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -85,13 +85,18 @@ class Points2x(Topic):
             return None
         if event.kind == "Updated":
             self._ends(event, frame)
+        elif event.kind == "Ended" and self._stops and self._stops <= {"EVConnected", "ParkingBayOccupancy"}:
+            return aside(self.ended_early, event)
         elif event.kind == "Started" and self._starts and not event.repeated:
             state, known = event.info.get("chargingState"), self._starts
             cold = state in ("Idle", "EVConnected")
             alone = event.token is None and "remoteStartId" not in event.info
             late = len(known) == 1 and event.trigger in _LATE.get(next(iter(known)), ())
-            early = (cold and known <= {"EnergyTransfer"}) or (
-                alone and cold and known <= {"Authorized", "PowerPathClosed", "EnergyTransfer"}
+            unplugged = state == "Idle" and known <= {"EVConnected", "PowerPathClosed", "EnergyTransfer"}
+            early = (
+                (cold and known <= {"EnergyTransfer"})
+                or (unplugged and event.trigger != "CablePluggedIn")
+                or (alone and cold and known <= {"Authorized", "PowerPathClosed", "EnergyTransfer"})
             )
             if early or (late and not event.offline):
                 points = ", ".join(sorted(known))
@@ -150,6 +155,35 @@ class Points2x(Topic):
         paused = member(frame.payload, "transactionInfo").get("chargingState") in _PAUSED
         severity = Severity.WARNING if paused and point == "EnergyTransfer" else None
         return Fault(text, "/3/eventType", frame=frame, severity=severity, key=one.transaction_id)
+
+    @rule(
+        "transaction-event.ended-early",
+        ASIDE,
+        title="A transaction ends before the point that TxStopPoint sets",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E05.FR.09, E06.FR.01, E06.FR.02, F02.FR.08, F03.FR.02",
+        remedy="Send Updated when the authorization ends, and Ended when one of the points in TxStopPoint is reached.",
+        bad=script(
+            _set("TxStopPoint", "EVConnected"),
+            started(),
+            transaction_event("Ended", "StopAuthorized", 1, {"chargingState": "EVConnected", "stoppedReason": "Local"}),
+        ),
+        good=script(
+            _set("TxStopPoint", "Authorized"),
+            started(),
+            transaction_event("Ended", "StopAuthorized", 1, {"chargingState": "EVConnected", "stoppedReason": "Local"}),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def ended_early(self, event: Event) -> Fault | None:
+        state, bay = event.info.get("chargingState"), self._stops <= {"ParkingBayOccupancy"}
+        left = not bay and state not in CONNECTED
+        by = ("StopAuthorized", "RemoteStop", "EVConnectTimeout") if bay else ("StopAuthorized", "RemoteStop")
+        if event.trigger not in by or left or event.offline:
+            return None
+        text = f"{event.transaction} ends with {event.trigger}; TxStopPoint is {', '.join(sorted(self._stops))}"
+        return Fault(text, "/3/eventType", key=event.transaction.transaction_id)
 
     @rule(
         "transaction-event.abnormal",
