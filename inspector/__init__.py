@@ -17,6 +17,6 @@ Words: a *frame* is one WebSocket message as seen, bytes untouched. A *session* 
 handshake to its end. An *exchange* is a CALL with its answer. A *finding* is what a rule says about a frame, an answer
 or a silence. A *recording* is a stored session, or the file that holds several.
 
-Imports go down only: cli -> browse -> proxy | replay -> formats -> offline -> recorder -> store -> redaction -> rules
--> protocol | websocket -> records, units, escaping, toml_file -> errors.
+Imports go down only: cli -> browse -> proxy -> shadow -> replay -> formats -> offline -> recorder -> store ->
+redaction -> rules -> protocol | websocket -> records, units, escaping, toml_file -> errors.
 """

@@ -29,11 +29,17 @@ AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "auth_password_form
 CAPTURE = "capture"
 """The kind of an event that says what a capture lacks: the beginning, the times or the frames of one side."""
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by", "relay")
+SHADOW = "shadow-of"
+"""The kind of an event that says which session a shadow's session mirrors, and the shadow's name.
+
+A shadow is a second CSMS that gets what a charge point sends to its own CSMS, the primary; see `inspector.shadow`.
+"""
+SHADOW_FACTS = ("shadow_of", "shadow")
 EDITED = "edited"
 """The fact `relay` of a session that rules may change: its peers may have seen different frames."""
 TAKEN_OVER = "taken-over"
 """The kind of an event from which on rules may change a session, although it began without them; see EDITED."""
-FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
+FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS, SHADOW: SHADOW_FACTS}
 OF_SESSION = ("handshake", *FACTS_OF_EVENTS, "taken-over")
 """The kinds of events that say how all later frames of a session must be read."""
 INTERVENTION = "intervention"
@@ -73,6 +79,8 @@ class SessionFacts(TypedDict, total=False):
     unseen: list[str]  # frames that the capture lacks: "<side> calls", "<side> answers", with a value of `rules.Side`
     relay: str  # EDITED if interventions could apply to the session
     version_told_by: str  # what `ocpp_version` was inferred from, if it was neither agreed nor forced
+    shadow: str  # the name of the shadow, if the CSMS of this session is one
+    shadow_of: int  # the number of the session that it mirrors; it must be open when this session opens
     recording_id: int  # row of the table `recordings`, if the session is read from a database
 
 

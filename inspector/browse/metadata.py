@@ -84,6 +84,15 @@ TABLES: dict[str, dict[str, Any]] = {
             "ts_ns": _NS,
         },
     },
+    "shadows": {
+        "title": "Shadows",
+        "description": "Sessions with a second CSMS, which gets a copy of all CALLs. It is a view of the events.",
+        "columns": {
+            "session_id": "The session with the shadow.",
+            "primary_id": "The session with the charge point's own CSMS.",
+            "shadow": "The address of the shadow.",
+        },
+    },
     "occurrences": {
         "title": "Occurrences",
         "description": "The frames that each finding was found on: the first thousand of each.",

@@ -81,7 +81,7 @@ def _derive(source: sqlite3.Connection, tables: PendingRows, progress: Callable[
         charge_point_id = session.station.charge_point_id
         if isinstance(record, OpenRecord):
             derivation.note_charge_point(charge_point_id, record.ts_ns)
-        elif frame is not None:
+        elif frame is not None and "shadow" not in session.facts:
             derivation.derive(record.session_number, charge_point_id, session.protocol.version, frame)
             frames += 1
             if frames % FLUSH_AT == 0:

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from time import monotonic, monotonic_ns, time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
@@ -30,10 +30,14 @@ from inspector.proxy.counters import Counts
 from inspector.proxy.routing import Routing
 from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
+from inspector.proxy.shadows.shadow_options import ShadowOptions
 from inspector.recorder.recorder import Recorder
 from inspector.redaction import handshake, sensitive_names
 from inspector.redaction.pseudonyms import read_key
 from inspector.redaction.redactor import LEVELS
+
+if TYPE_CHECKING:
+    from inspector.proxy.shadows.shadows import Shadows
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class RecordingAddon:
         max_frame_size: int = MAX_FRAME_SIZE,
         rewrite_host: bool = False,
         interventions: Interventions | None = None,
+        shadows: ShadowOptions | None = None,
     ) -> None:
         self.recorder = recorder
         self.sessions: dict[str, SessionTap] = {}
@@ -88,6 +93,11 @@ class RecordingAddon:
         self.on_taken_over: Callable[[SessionTap], None] = lambda session: None
         """Called with each session that the fast path relays from now on."""
         self._numbers = count(1)
+        self.shadows: Shadows | None = None
+        if shadows is not None and recorder is not None:
+            from inspector.proxy.shadows.shadows import Shadows
+
+            self.shadows = Shadows(shadows, recorder.put, partial(next, self._numbers))
         self._injected: list[bytes] = []
         self._edited: dict[str, edited_flow.EditedFlow] = {}
         """The sessions with interventions in mitmdump, by mitmproxy's client id."""
@@ -216,6 +226,8 @@ class RecordingAddon:
             if self.console:
                 self.console.connected(session.number, session.facts)
             session.event("handshake", detail)
+            if self.shadows is not None:
+                self.shadows.opened(session, path, request)
             return
         body = flow.response.raw_content or b""
         detail["body"] = handshake.text(body[:_BODY_SHOWN])
@@ -345,6 +357,8 @@ class RecordingAddon:
             edited.end()
         if session := self.sessions.pop(client_id, None):
             session.finish()
+            if self.shadows is not None:
+                self.shadows.ended(session)
             del self._by_number[session.number]
             self._paced.discard(session.number)
             if self.console:

@@ -148,3 +148,14 @@ def lan_addresses(*, ipv6: bool = False) -> list[str]:
         if address not in found and address != "::1" and not address.startswith(("127.", "0.")):
             found.append(address)
     return found
+
+
+def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:
+    """Raise UnusableAddress if the CSMS is one of the proxy's own listeners: it would connect to itself forever."""
+    loopback = {"localhost", "127.0.0.1", "::1"}
+    for host, port in addresses:
+        same = {host} | (loopback if host in loopback else set())
+        if host in ("0.0.0.0", "::"):
+            same |= loopback | set(lan_addresses()) | set(lan_addresses(ipv6=True))
+        if upstream.port == port and upstream.host in same:
+            raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another with --listen")

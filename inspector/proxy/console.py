@@ -72,6 +72,11 @@ class Console:
         else:
             self._put(f"{name} refused: {reason}")
 
+    def shadow(self, charge_point_id: str, text: str) -> None:
+        """Print what happened between a charge point's session and its shadow."""
+        if self._may("shadow"):
+            self._put(f"{safe(charge_point_id or '?')[0]} {text}")
+
     def found(self, first: list[FirstFinding]) -> None:
         """Print the first finding of each rule in `first`."""
         for charge_point_id, severity, side, rule, message in first:

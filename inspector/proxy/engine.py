@@ -104,11 +104,14 @@ class Engine:
                     self._recorder.status,
                     self.settings.allowed_hosts,
                     lambda: sum(tap.edited is not None for tap in relay.recording.sessions.values()),
+                    relay.recording.shadows.counts.families if relay.recording.shadows is not None else None,
                 )
                 await watching.start()
             self._recorder.when_behind(relay.recording.pace)
             if self._console is not None:
                 relay.recording.console = self._console
+                if relay.recording.shadows is not None:
+                    relay.recording.shadows.console = self._console
                 self._recorder.on_findings = self._console.found
             if self.settings.require_recording:
                 guard = RecordingGuard(
@@ -127,6 +130,8 @@ class Engine:
             await self._say_goodbye()
             relay.close_all()
             await self._until(lambda: not self.recording.sessions, 0.3)
+            if self.recording.shadows is not None:
+                await self.recording.shadows.stop()
         finally:
             master.shutdown()
             await running
@@ -176,6 +181,7 @@ class Engine:
             max_frame_size=settings.max_frame_size,
             rewrite_host=settings.rewrite_host,
             interventions=settings.interventions,
+            shadows=settings.shadows,
         )
 
     @staticmethod

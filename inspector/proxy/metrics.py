@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from http.client import HTTPException, parse_headers
 from io import BytesIO
 
@@ -32,8 +32,9 @@ class _Collector(Collector):
         open_sessions: Callable[[], int],
         status: Callable[[], Status],
         edited_sessions: Callable[[], int],
+        more: Callable[[], Iterable[Metric]] | None,
     ) -> None:
-        self._counts, self._status = counts, status
+        self._counts, self._status, self._more = counts, status, more
         self._open_sessions, self._edited_sessions = open_sessions, edited_sessions
 
     def collect(self) -> Iterator[Metric]:
@@ -95,6 +96,8 @@ class _Collector(Collector):
         )
         if status.traffic is not None:
             yield from families(status.traffic)
+        if self._more is not None:
+            yield from self._more()
         total, buckets = 0, []
         for bound, count in zip([*(bound / 1e6 for bound in BUCKETS_US), "+Inf"], counts.latency_buckets, strict=True):
             total += count
@@ -112,6 +115,7 @@ class MetricsServer:
 
     Args:
         hosts: more names of this machine that a request may have as its Host.
+        more: returns further metrics.
     """
 
     def __init__(
@@ -122,13 +126,14 @@ class MetricsServer:
         status: Callable[[], Status],
         hosts: Collection[str] = (),
         edited_sessions: Callable[[], int] = lambda: 0,
+        more: Callable[[], Iterable[Metric]] | None = None,
     ) -> None:
         self._listener, self._status = listener, status
         self._open = not is_loopback(listener.getsockname()[0])
         own = [socket.gethostname()] if self._open else []
         self._hosts = frozenset(map(host_name, [*hosts, *own]))
         self._registry = CollectorRegistry()
-        self._registry.register(_Collector(counts, open_sessions, status, edited_sessions))
+        self._registry.register(_Collector(counts, open_sessions, status, edited_sessions, more))
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, sock=self._listener)

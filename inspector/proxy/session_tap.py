@@ -88,6 +88,8 @@ class SessionTap:
         """Set by the relay of a session with interventions: writes what is due now."""
         self.may_insert: Callable[[bool], bool] = self._at_border
         """Whether a frame of the proxy may be written in a direction now, after a whole frame of the sender."""
+        self.mirror: Callable[[bool, bytes], None] | None = None
+        """Set for a session with shadows: gets each text message that reaches its receiver, and who sent it."""
         self._goodbye: bytes | None = None
         self._ended: set[bool] = set()
 
@@ -128,6 +130,12 @@ class SessionTap:
                 # This runs once per frame, and FrameRecord's own constructor takes twice as long.
                 fields = (self.number, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
                 self._put(_new_tuple(records.FrameRecord, fields))
+                if (
+                    self.mirror is not None
+                    and opcode == TEXT
+                    and (notes is None or notes.get("forwarded") is not False)
+                ):
+                    self.mirror(from_charge_point, payload)
             else:
                 self._other(ts_ns, mono_ns, from_charge_point, opcode, payload, found)
 

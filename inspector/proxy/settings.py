@@ -9,6 +9,7 @@ from pathlib import Path
 from inspector.interventions.interventions import Interventions
 from inspector.proxy.addon import MAX_FRAME_SIZE
 from inspector.proxy.routing import Routing, UpstreamTls
+from inspector.proxy.shadows.shadow_options import ShadowOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,4 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     interventions: Interventions | None = None
     control_token: str | None = None
+    shadows: ShadowOptions | None = None

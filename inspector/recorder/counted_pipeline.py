@@ -39,18 +39,22 @@ class CountedPipeline(Pipeline):
 
     def _open(self, record: OpenRecord) -> None:
         super()._open(record)
+        if "shadow" in record.facts:
+            return  # the metrics are about the charge points and their own CSMS
         self.counts.opened(record.facts.get("charge_point_id"))
 
     def _reopen(self, record: ReopenRecord) -> None:
         known = len(self.open_sessions)
         super()._reopen(record)
+        if "shadow" in record.facts:
+            return
         if len(self.open_sessions) > known and self.open_sessions[record.session_number] in self.restored.values():
             self.counts.opened(record.facts.get("charge_point_id"))
 
     def _close(self, record: CloseRecord) -> None:
         session = self.open_sessions.get(record.session_number)
         super()._close(record)
-        if session is not None:
+        if session is not None and "shadow" not in session.judge.facts:
             calls = session.judge.protocol.correlation.open_calls
             unanswered = [call for caller in Direction for call in calls(caller).values()]
             self.counts.closed(session.judge.station.charge_point_id, record.facts, unanswered)

@@ -244,6 +244,10 @@ class Pipeline:
         secrets = self.redaction.secrets_of(handshake.get("charge_point_id"))
         secrets.add(handshake.get("secrets", ()))
         facts: dict[str, Any] = {name: value for name, value in handshake.items() if name != "secrets"}
+        if "shadow_of" in facts:
+            mirrored = self.open_sessions.get(facts["shadow_of"])
+            same = mirrored is not None and mirrored.judge.station.charge_point_id == facts.get("charge_point_id")
+            facts["shadow_of"] = mirrored.session_id if mirrored is not None and same else None
         failed: list[Exception] = []
 
         def begin(judge: SessionJudge) -> None:
@@ -343,7 +347,7 @@ class Pipeline:
                 detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
                 kind = FRAMING if NOTES_OF_INTERVENTIONS.isdisjoint(detail) else INTERVENTION
                 writer.event(session.session_id, ts_ns, frame_id, kind, detail)
-            if frame.action is not None:
+            if frame.action is not None and "shadow" not in judge.facts:  # a transaction must not count twice
                 self.derivation.derive(session.session_id, judge.station.charge_point_id, judge.version, shown)
             if len(payload) > LARGE and frame.call is None:
                 self._large_calls.add(judge.protocol.correlation, frame, shown)

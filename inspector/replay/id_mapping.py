@@ -144,6 +144,8 @@ def is_time(value: Any) -> bool:
 
 def shifted(text: str, shift: timedelta) -> str:
     """Return a date-time moved by `shift`, with the same digits and offset; return other texts unchanged."""
+    if not shift:
+        return text
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -101,7 +101,8 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
     made: list[Script] = []
     for record in records:
         open_session = feed.sessions.get(record.session_number)
-        number = len(scripts_by_session[open_session].frames) + 1 if open_session is not None else 0
+        known = scripts_by_session.get(open_session) if open_session is not None else None
+        number = len(known.frames) + 1 if known is not None else 0
         if number > FRAMES_LIMIT:
             raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
         if isinstance(record, FrameRecord) and record.notes and not NOT_PLAYED.isdisjoint(record.notes):
@@ -109,6 +110,8 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
         session, frame, findings = feed.take(record, number)
         if session is None:
             continue
+        if "shadow" in session.facts:
+            continue  # it is a copy of what another session of this recording has
         if isinstance(record, OpenRecord):
             path = record.facts.get("request_path")
             script = Script(source, session.station.charge_point_id, session.version, request_path=path)

@@ -125,7 +125,9 @@ class Feed:
         """Begin a session and judge its handshake; `begun` is called with the session before that."""
         self.begin_run(record.facts.get("recording_id", 0))
         facts, moment = dict(record.facts), Moment(record.mono_ns, record.ts_ns)
-        session: SessionJudge = self.judge.open(facts, moment)
+        shadow = record.facts.get("shadow")
+        judge = self.judge.of_shadow(shadow) if shadow else self.judge
+        session: SessionJudge = judge.open(facts, moment)
         if facts.get("relay") == EDITED:
             other = self.other_views.setdefault(self.judge, Judge(self.settings)).open(facts, moment)
             session = cast(SessionJudge, TwoViews(session, other))

@@ -44,6 +44,7 @@ class Judge:
         self.settings = settings
         self._stations: dict[str, Station] = {}
         self._nameless = Station("", settings)  # for attempts to connect without an id
+        self._shadows: dict[str, Judge] = {}
 
     def open(self, facts: dict[str, Any], moment: Moment) -> SessionJudge:
         """Begin a session and return its judge.
@@ -56,6 +57,12 @@ class Judge:
         if not facts.get("from_start", True):
             station.forget()  # frames before this capture are missing, so the state may be wrong
         return SessionJudge(station, facts, moment)
+
+    def of_shadow(self, name: str) -> Judge:
+        """Return the judge of sessions with a shadow: what it knows of a charge point may differ from the primary."""
+        if name not in self._shadows:
+            self._shadows[name] = Judge(self.settings)
+        return self._shadows[name]
 
     def note_failed_attempt(self, detail: dict[str, Any], moment: Moment) -> SessionJudge:
         """Remember a failed attempt to connect; return the judge for all failed attempts of its charge point.
@@ -80,6 +87,8 @@ class Judge:
         """
         for station in self._stations.values():
             station.forget()
+        for shadow in self._shadows.values():
+            shadow.gap()
 
     def _station(self, name: str) -> Station:
         if not name:

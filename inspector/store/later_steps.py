@@ -41,6 +41,12 @@ CREATE INDEX absences_finding ON absences(finding_id, ts_ns);
 INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
 """
 
+SHADOWS = """
+CREATE VIEW shadows AS
+SELECT session_id, detail ->> '$.shadow_of' AS primary_id, detail ->> '$.shadow' AS shadow
+FROM events WHERE kind = 'shadow-of' AND json_valid(detail)
+"""
+
 INTERVENTIONS = """
 CREATE INDEX events_intervention ON events(after_frame_id) WHERE kind = 'intervention';
 CREATE VIEW interventions AS

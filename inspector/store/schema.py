@@ -28,7 +28,7 @@ from inspector.store.files.connection import (
 )
 from inspector.store.files.open_files import set_aside_leftovers
 from inspector.store.files.wal_watch import LARGE
-from inspector.store.later_steps import ABSENCES, INTERVENTIONS, OCCURRENCES
+from inspector.store.later_steps import ABSENCES, INTERVENTIONS, OCCURRENCES, SHADOWS
 from inspector.units import UNTIMED_NS
 
 PAGE_SIZE = 8192
@@ -277,6 +277,12 @@ def _show_interventions(db: Database) -> None:
     The view derives this from events, which have it in every copy of a recording although frames get other ids there.
     """
     _run(db, INTERVENTIONS)
+
+
+@migrations(name="0006_shadows")
+def _show_shadows(db: Database) -> None:
+    """Show which sessions are with a shadow, and which session each of them mirrors, as a view of events."""
+    _run(db, SHADOWS)
 
 
 def connect(

@@ -7,10 +7,13 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from inspector.records import SHADOW
 from inspector.rules.topics.attempts import what_failed
 from inspector.store.files.sealing import ROTATION
 
 _LISTED = 500
+_SHADOWS = f"(SELECT session_id FROM events WHERE kind = '{SHADOW}')"
+"""The sessions with shadows: what happens in them is no news about the charge point."""
 
 
 class Happened(NamedTuple):
@@ -77,8 +80,9 @@ class Position:
         self._sessions(db, seen)
         self._findings(db, seen)
         rows = db.execute(
-            """SELECT e.id, e.ts_ns, e.kind, e.detail, s.charge_point_id FROM events e LEFT JOIN sessions s
+            f"""SELECT e.id, e.ts_ns, e.kind, e.detail, s.charge_point_id FROM events e LEFT JOIN sessions s
             ON s.id = e.session_id WHERE e.id > ? AND e.kind IN ('gap', 'rejected-upgrade', 'unreachable')
+            AND (e.session_id IS NULL OR e.session_id NOT IN {_SHADOWS})
             ORDER BY e.id""",
             (self.event,),
         ).fetchall()
@@ -94,8 +98,10 @@ class Position:
         return seen
 
     def _sessions(self, db: sqlite3.Connection, seen: Seen) -> None:
-        for number, name in db.execute("SELECT id, charge_point_id FROM sessions WHERE id > ?", (self.session,)):
-            self.open[number] = name or ""
+        sql = f"SELECT id, charge_point_id, id IN {_SHADOWS} FROM sessions WHERE id > ?"
+        for number, name, is_shadow in db.execute(sql, (self.session,)):
+            if not is_shadow:
+                self.open[number] = name or ""
             self.session = max(self.session, number)
         # The sessions of a recorder that was killed never close.
         sql = f"""SELECT s.id, s.closed_ns, s.last_seen_ns, s.opened_ns, s.closed_by, s.cp_close_code,
@@ -117,8 +123,9 @@ class Position:
         seen.left = [one for name, one in ended.items() if name not in seen.connected]
 
     def _findings(self, db: sqlite3.Connection, seen: Seen) -> None:
-        sql = """SELECT f.id, f.count, f.ts_ns, f.rule_id, f.severity, f.message, s.charge_point_id, f.session_id
-            FROM findings f LEFT JOIN sessions s ON s.id = f.session_id WHERE {} ORDER BY f.id"""
+        sql = f"""SELECT f.id, f.count, f.ts_ns, f.rule_id, f.severity, f.message, s.charge_point_id, f.session_id
+            FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
+            WHERE {{}} AND (f.session_id IS NULL OR f.session_id NOT IN {_SHADOWS}) ORDER BY f.id"""
         new = db.execute(sql.format("f.id > ?"), (self.finding,)).fetchall()
         counts: dict[int, int] = {}
         of_open = "f.session_id IN (SELECT value FROM json_each(?)) AND f.id <= ?"

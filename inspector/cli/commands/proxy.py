@@ -20,18 +20,19 @@ from inspector.cli.options.control_options import ControlPort, control_options
 from inspector.cli.options.input_options import METER_KEYS
 from inspector.cli.options.option_types import Finite, amount, file_mode
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
+from inspector.cli.options.shadow_options import announce_shadows, read_shadows, shadow_options
 from inspector.cli.process_setup import LOG_FORMAT, allow_many_files, log_with
 from inspector.cli.service_notices import ServiceNotices
 from inspector.cli.stopping import Stopping
-from inspector.errors import UnusableAddress, UnusableFile, UserMistake
+from inspector.errors import UnusableFile, UserMistake
 from inspector.proxy.addresses import (
     Upstream,
     bracketed,
-    lan_addresses,
     listening_socket,
     listening_sockets,
     parse_listen,
     reached_at,
+    refuse_loop,
 )
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -89,6 +90,7 @@ Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>
     metavar="PATTERN=URL",
     help="Another CSMS for some charge points: /PATH=URL by path prefix, CP-*=URL by id. The first match wins.",
 )
+@shadow_options
 @click.option("--rewrite-host", is_flag=True, help="Send the name of the CSMS as Host, which virtual hosts need.")
 @click.option("--tls-cert", type=FILE, help="Listen with TLS (wss://) with this certificate chain (PEM).")
 @click.option("--tls-key", type=FILE, help="Private key of --tls-cert, if it is not in the same file.")
@@ -233,6 +235,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         allowed_hosts=options["allow_hosts"],
         interventions=in_force or (Interventions() if control else None),
         control_token=control.token if control else None,
+        shadows=read_shadows(options),
     )
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
@@ -245,7 +248,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     metrics = listening_socket(*parse_listen(options["metrics"]), option="--metrics") if options["metrics"] else None
     if control is not None:
         control.listen()
-    for target in routing.upstreams:
+    for target in [*routing.upstreams, *(settings.shadows.upstreams if settings.shadows else ())]:
         refuse_loop(target, addresses)
     # Look up the addresses before the engine starts: mitmproxy replaces these listeners with its own.
     listening = [(bracketed(host), port, reached_at(one)) for one, (host, port) in zip(sockets, addresses, strict=True)]
@@ -283,6 +286,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         if control is not None:
             control.announce()
         announce(scheme, listening, routing.upstreams, path, metrics)
+        announce_shadows(settings.shadows)
         notices.ready()
 
     # The existing objects are needed until the end: exempt them from garbage collection.
@@ -366,17 +370,6 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
         if identity.cert
     }
     return UpstreamTls(common, own)
-
-
-def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:
-    """Raise UnusableAddress if the CSMS is one of the proxy's own listeners: it would connect to itself forever."""
-    loopback = {"localhost", "127.0.0.1", "::1"}
-    for host, port in addresses:
-        same = {host} | (loopback if host in loopback else set())
-        if host in ("0.0.0.0", "::"):
-            same |= loopback | set(lan_addresses()) | set(lan_addresses(ipv6=True))
-        if upstream.port == port and upstream.host in same:
-            raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another with --listen")
 
 
 def announce(

@@ -33,7 +33,9 @@ _HEADER = 100
 """Bytes in the header of a SQLite database."""
 _OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
 """The last bytes of a rollback journal for a transaction over several files (SQLite file format, section 3)."""
-KNOWN_STEPS = frozenset({"0001_recording", "0002_occurrences", "0003_untimed", "0004_absences", "0005_interventions"})
+KNOWN_STEPS = frozenset(
+    {"0001_recording", "0002_occurrences", "0003_untimed", "0004_absences", "0005_interventions", "0006_shadows"}
+)
 """The names of all migrations in `schema.py`. A reader refuses a file with any other name: a newer program wrote it."""
 
 
