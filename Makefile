@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for processes and sockets: three times as many workers as there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3)
 
-.PHONY: help demo test test-system proof proof-beside proof-alone lint bench soak conformance docs pages advisories chromium
+.PHONY: help demo test test-system proof proof-beside proof-alone lint bench profile soak conformance docs pages advisories chromium
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -47,6 +47,9 @@ bench: .venv/ready-dev ## what relaying and recording cost, measured beside othe
 	@$(PYTHON) -m bench.judging
 	@$(PYTHON) -m bench.importing
 	@$(PYTHON) -m bench $(ARGS)
+
+profile: .venv/ready-dev ## what each step from the socket to the disk costs a frame, sampled under load
+	@$(PYTHON) -m bench.ledger $(ARGS)
 
 soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown or left open
 	@SOAK_SECONDS=1800 MIXED_SECONDS=600 $(PYTHON) -m pytest -s -m long tests/proxy -k mixed_load $(ARGS)

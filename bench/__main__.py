@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import interventions
+from bench import interventions, ledger
 from bench.contenders import argv
 from bench.processes import Measured, free_port, machine
 
@@ -223,7 +223,7 @@ def main() -> None:
     text = f"{table(results, {name: median(values) for name, values in directs.items()})}\n\n{cost}"
     print(text)
     if not options.quick:
-        PAGE.write_text(page(text, rounds, seconds))
+        PAGE.write_text(page(text, rounds, seconds) + "\n" + ledger.kept(PAGE.read_text()))
         print(f"\nwritten to {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")
 
 

@@ -54,7 +54,11 @@ class Measured:
 
     def cpu_seconds(self) -> float:
         """Return the user and system time of the process and its children so far."""
-        return sum(int(field) for pid in self.tree() for field in _stat(pid)[11:13]) / TICKS
+        return sum(self.cpu_by_process().values())
+
+    def cpu_by_process(self) -> dict[int, float]:
+        """Return the same by process id."""
+        return {pid: sum(int(field) for field in _stat(pid)[11:13]) / TICKS for pid in self.tree()}
 
     def rss_kib(self) -> int:
         """Return the resident memory of the process and its children."""
