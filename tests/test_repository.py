@@ -227,6 +227,7 @@ def test_is_known_to_fail():
 """
 
 
+@pytest.mark.system
 def test_a_skip_is_a_failure_in_ci_and_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text(SKIPPING)
     (tmp_path / "test_two.py").write_text("import pytest\npytest.importorskip('no_such_module')")

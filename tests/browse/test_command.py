@@ -32,6 +32,7 @@ def test_a_recording_is_shown_at_the_printed_address(recording: Path) -> None:
     assert "MeterValues" in page.text
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_cleanly(recording: Path, how: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end it with exit code 0, even while a browser keeps its connection open.
@@ -157,6 +158,7 @@ def test_beyond_this_machine_a_token_is_made_up(recording: Path) -> None:
         assert httpx.get(f"{address}/ocpp/frames.json", headers=bearer).status_code == 200
 
 
+@pytest.mark.system
 def test_a_plain_datasette_gets_the_plugin_too(recording: Path) -> None:
     """`datasette FILE` shows our cells, queries and headers without any option."""
     import sys

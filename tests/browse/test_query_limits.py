@@ -84,6 +84,7 @@ def test_a_query_that_needs_too_much_is_refused(browse: tuple[Program, httpx.Cli
     assert sum(map(largest_mib, children(program.process.pid))) < 700
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("address", "what"), [*((SQL, what) for what in ENDLESS), (WHERE, "steps without end")])
 def test_no_query_takes_longer_than_it_may(browse: tuple[Program, httpx.Client], what: str, address: str) -> None:
     """Even a single SQLite function that cannot be interrupted is stopped; the next query works."""
@@ -113,6 +114,7 @@ def test_a_csv_that_takes_too_long_says_so(browse: tuple[Program, httpx.Client])
     assert (answer.status_code, answer.text) == (400, "The query took too long; ask for less.\n")
 
 
+@pytest.mark.system
 async def test_a_plain_datasette_has_the_same_limits(recording: Path) -> None:
     """The plugin brings them."""
     get = plain(recording)

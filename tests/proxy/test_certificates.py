@@ -14,6 +14,7 @@ from inspector.proxy.certificates import Authority
 from tests.forked import chargesentinel
 
 
+@pytest.mark.system
 def test_one_command_makes_ca_server_and_client_that_openssl_verifies(tmp_path: Path) -> None:
     ended = chargesentinel(
         "certificates",

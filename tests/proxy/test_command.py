@@ -224,6 +224,7 @@ def test_missing_upstream_is_told_in_one_line() -> None:
     assert "--upstream" in refused()
 
 
+@pytest.mark.system
 async def test_mitmdump_users_get_the_same_tables(tmp_path: Path) -> None:
     path = tmp_path / "dump.db"
     script = subprocess.run(

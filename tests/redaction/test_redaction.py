@@ -298,6 +298,7 @@ def test_names_of_a_rules_file_are_hidden_too(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.system
 def test_a_frame_as_deep_or_long_as_a_hostile_peer_likes_is_hidden_in_too(tmp_path: Path) -> None:
     deep = "[" * 20_000 + '{"password":"geheim0011"}' + "]" * 20_000
     long = '[2,"1","DataTransfer",{"data":[' + "1," * 100_100 + '"geheim0022"],"password":"geheim0033"}]'

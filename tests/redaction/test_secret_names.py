@@ -99,6 +99,7 @@ def test_of_all_standard_variables_and_configuration_keys_these_are_secret() -> 
     }
 
 
+@pytest.mark.system
 def test_ordinary_traffic_stays_as_it_came() -> None:
     redactor, lines = Redactor(), 0
     for file in sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl")):

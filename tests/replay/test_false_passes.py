@@ -95,6 +95,7 @@ async def test_last_frame_of_ours_that_nobody_took_is_a_difference(
     assert "closed the connection" in " ".join(outcome.sentences())
 
 
+@pytest.mark.system
 async def test_peer_that_reads_nothing_is_a_difference(tmp_path: Path) -> None:
     (script,) = scripts_of(
         tmp_path, BOOT, BOOTED, (">", json.dumps([2, "d", "DataTransfer", {"data": "x" * 20_000_000}]))

@@ -44,6 +44,7 @@ def test_a_junit_file_can_be_read_whatever_the_names_are(name: str) -> None:
         assert case is not None and case.get("classname") == xml_name(name)
 
 
+@pytest.mark.system
 def test_every_hostile_charge_point_is_a_test_that_can_be_chosen_by_its_id(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

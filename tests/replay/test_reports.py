@@ -54,6 +54,7 @@ def test_frames_are_whole_where_no_terminal_limits_them(
     assert f"{LONG}FIRST" in text and f"{LONG}SECOND" in text
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("columns", [80, 120, 200])
 def test_the_table_takes_the_width_of_the_terminal(recordings: tuple[Path, Path], columns: int) -> None:
     shown = on_a_terminal("diff", *recordings, "--ocpp", "1.6", columns=columns)

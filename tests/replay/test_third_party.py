@@ -55,6 +55,7 @@ async def test_the_server_of_ocpp_rpc_opens_and_closes_the_transaction(npm_peers
     assert transaction["meterValues"] == 4
 
 
+@pytest.mark.system
 async def test_the_central_system_of_ocpp_csms_opens_and_closes_the_transaction() -> None:
     if importlib.util.find_spec("ocpp_csms") is None:
         pytest.skip("ocpp-csms is not installed: `pip install ocpp-csms`")

@@ -82,6 +82,7 @@ def bent_sessions(draw: st.DrawFn) -> tuple[OcppVersion, str]:
     return version, "\n".join(lines)
 
 
+@pytest.mark.system
 @settings(max_examples=examples(400))
 @given(bent_sessions())
 def test_a_session_with_senseless_values_is_judged_to_its_end(session: tuple[OcppVersion, str]) -> None:

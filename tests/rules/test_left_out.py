@@ -61,6 +61,7 @@ def restless(version: OcppVersion, seed: int) -> list[tuple[object, ...]]:
     return table.verdict()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("version", OcppVersion)
 def test_checks_left_out_of_any_traffic_would_have_found_nothing(version: OcppVersion) -> None:
     rules = set()

@@ -77,6 +77,7 @@ async def test_a_strict_csms_of_npm_has_nothing_to_complain_about(npm_peers: Pat
     assert len(result["seen"]) == outcome.sent == outcome.answered
 
 
+@pytest.mark.system
 async def test_the_central_system_of_ocpp_csms_is_satisfied() -> None:
     """The 1.6 CSMS `ocpp-csms` from PyPI sees a whole transaction and gets answers to its three CALLs."""
     if importlib.util.find_spec("ocpp_csms") is None:
