@@ -79,7 +79,8 @@ class FastRelay:
 
     def _turn_away(self, writer: asyncio.StreamWriter, peer: str, kind: str, reason: str, answer: bytes = b"") -> None:
         """End a connection before it gets a handler, and record why."""
-        logger.warning("%s refused: %s", peer, reason)
+        if self.recording.console is None:
+            logger.warning("%s refused: %s", peer, reason)
         self.recording.event_without_session(kind, {"remote_addr": peer, "refused": True, "reason": reason})
         if answer and not writer.is_closing():
             writer.write(answer)

@@ -232,6 +232,8 @@ class RecordingAddon:
         body = flow.response.raw_content or b""
         detail["body"] = handshake.text(body[:_BODY_SHOWN])
         detail["body_size"] = len(body)
+        if upstream := flow.metadata.get(_ROUTE):
+            detail["upstream_url"] = handshake.safe_path(f"{upstream}{path}")
         # With --upstream-identities the CSMS gets a different password than the charge point sent: remove both.
         sent = (*request, *flow.request.headers.fields)
         detail = handshake.without_credentials(detail, path, sent)
@@ -267,9 +269,11 @@ class RecordingAddon:
         detail["reason"] = in_words.get(detail["reason"], detail["reason"])
         if upstream := flow.metadata.get(_ROUTE):
             detail["upstream"] = str(upstream)
-            if upstream.tls and "without an answer" in detail["reason"]:
+            if "without an answer" in detail["reason"]:
                 # With TLS 1.3 a client learns that its certificate was refused only when the connection ends.
-                detail["reason"] += "; it may require another client certificate (--upstream-cert)"
+                detail["reason"] += "; it may require " + (
+                    "another client certificate (--upstream-cert)" if upstream.tls else "TLS (wss://)"
+                )
         self.event_without_session("unreachable", detail)
         if self.console is None:
             logger.warning("%s: cannot reach its CSMS: %s", *safe(detail["charge_point_id"], detail["reason"]))

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from inspector.escaping import visible
+from inspector.proxy import refusals
 from inspector.proxy.safe_log import safe
 from inspector.recorder.recorder import FirstFinding
 
@@ -23,6 +24,8 @@ LINES_A_SECOND = 20
 WAITING = 1000
 """The most lines that wait for a slow terminal."""
 _LONGEST = 300
+_REASON = 60
+"""Characters of the reason in a close frame."""
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
 _ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the proxy"}
 
@@ -56,8 +59,9 @@ class Console:
         by = closing.get("closed_by")
         code = closing.get("cp_close_code" if by == "charge-point" else "csms_close_code")
         who = f" by {_ENDERS[by]}" if by in _ENDERS else ""
-        how = f"closed{who} with {code}" if code is not None else f"ended{who} without a close frame"
-        self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}")
+        reason = closing.get("cp_close_reason" if by == "charge-point" else "csms_close_reason")
+        how = f"closed{who} with {code}" if code is not None else f"ended{who} without a close frame (1006)"
+        self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}{_quoted(reason)}")
 
     def refused(self, kind: str, detail: dict[str, Any]) -> None:
         """Print that a charge point could not connect."""
@@ -66,7 +70,7 @@ class Console:
         name = _name(detail) if detail.get("charge_point_id") else str(detail.get("remote_addr") or "?")
         reason = str(detail.get("reason") or kind)
         if kind == "rejected-upgrade":
-            self._put(f"{name} refused: the CSMS answered {detail.get('status')}")
+            self._put(f"{name} refused: {refusals.told(detail)}")
         elif kind == "unreachable":
             self._put(f"{name} refused: cannot reach {detail.get('upstream') or 'its CSMS'}: {reason}")
         else:
@@ -134,6 +138,11 @@ class Console:
 
 def _name(facts: Any) -> str:
     return safe(str(facts.get("charge_point_id") or "?"))[0]
+
+
+def _quoted(reason: Any) -> str:
+    """Return the reason in a close frame, without the secrets that a peer may write there."""
+    return f", {safe(str(reason))[0][:_REASON]!r}" if reason else ""
 
 
 def _span(seconds: float) -> str:

@@ -368,7 +368,7 @@ class RelayHandler(ProxyConnectionHandler):
             async with asyncio.timeout(self.settings.connect_timeout):
                 reader, writer = await asyncio.open_connection(*server.address, **secure)
         except (OSError, ValueError, asyncio.CancelledError) as failure:
-            server.error = tls.upstream_failure(failure, self.settings.connect_timeout)
+            server.error = tls.upstream_failure(failure, self.settings.connect_timeout, in_handshake=bool(secure))
             await self.server_event(events.OpenConnectionCompleted(command, server.error))
             if isinstance(failure, asyncio.CancelledError):
                 raise

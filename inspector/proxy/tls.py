@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -63,27 +64,32 @@ def refusal(failure: BaseException) -> str:
     if isinstance(failure, TimeoutError | ConnectionAbortedError):
         return "the TLS handshake was not finished in time"
     if isinstance(failure, ConnectionError):
-        return "the charge point ended the TLS handshake; it may not trust the proxy's certificate"
+        return "it ended the TLS handshake; it may not trust the proxy's certificate"
     if not isinstance(failure, ssl.SSLError):
         return str(failure) or type(failure).__name__
     known = {
         "HTTP_REQUEST": "it spoke plain ws://, but this is a wss:// port",
         "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it sent no client certificate, which --client-ca requires",
-        "UNSUPPORTED_PROTOCOL": "it supports no TLS version from 1.2 on",
+        "UNSUPPORTED_PROTOCOL": "it supports no TLS version from 1.2 on, and the proxy accepts no older one",
         "NO_SHARED_CIPHER": "no cipher in common",
         "WRONG_VERSION_NUMBER": "it does not speak TLS",
-        "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the proxy's certificate",
-        "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the proxy's certificate",
+        "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the proxy's certificate; install its CA in the charge point",
+        "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the proxy's certificate; the host name in the charge "
+        "point's URL may not be in it",
         "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it says that the proxy's certificate has expired",
     }
     if isinstance(failure, ssl.SSLCertVerificationError):
-        return f"its client certificate was not accepted: {failure.verify_message}"
+        remedy = "; it is not from the CA of --client-ca" if is_of_unknown_ca(failure) else ""
+        return f"its client certificate was not accepted: {failure.verify_message}{remedy}"
     reason = failure.reason or str(failure)
     return known.get(reason, reason)
 
 
-def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
-    """Return, for the log, why connecting to the CSMS failed; `timeout` is the time limit in seconds."""
+def upstream_failure(failure: BaseException, timeout: float = 0.0, *, in_handshake: bool = False) -> str:
+    """Return, for the log, why connecting to the CSMS failed; `timeout` is the time limit in seconds.
+
+    `in_handshake` is whether the connection was to use TLS and was not open yet.
+    """
     if isinstance(failure, asyncio.CancelledError):
         return "the charge point disconnected while the proxy connected to the CSMS"
     if isinstance(failure, ssl.SSLCertVerificationError):
@@ -98,6 +104,11 @@ def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
             "SSLV3_ALERT_HANDSHAKE_FAILURE": "the CSMS refused; it may require a client certificate (--upstream-cert)",
         }
         return f"TLS: {known.get(reason, reason)}"
+    if isinstance(failure, socket.gaierror):
+        return f"the host name was not found ({failure.strerror})"
+    if isinstance(failure, ConnectionResetError | ConnectionAbortedError):
+        in_tls = "the CSMS ended the TLS handshake; it may not speak TLS 1.2 or newer on this port"
+        return in_tls if in_handshake else "the CSMS reset the connection"
     if isinstance(failure, TimeoutError) and not failure.errno:
         return f"no connection within {timeout:g} s"
     return getattr(failure, "strerror", None) or str(failure) or type(failure).__name__

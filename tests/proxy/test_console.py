@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from inspector.proxy import refusals
 from inspector.proxy.console import LINES_A_SECOND, WAITING, Console
 from inspector.websocket.frames import make_frame
 from tests.processes import Program
@@ -61,12 +62,48 @@ def test_each_thing_that_happens_is_a_line() -> None:
         "CP1 connected from 10.0.0.1, ocpp1.6",
         "CP1 disconnected after 1 min 5 s: closed by the charge point with 1000",
         "CP2 connected from 10.0.0.1, ocpp1.6",
-        "CP2 disconnected after 0.0 s: ended without a close frame",
+        "CP2 disconnected after 0.0 s: ended without a close frame (1006)",
         "CP3 refused: the CSMS answered 401",
         "CP4 refused: cannot reach its CSMS: connection refused",
         "10.0.0.9 refused: the charge point sent no HTTP request",
         "CP1 first error payload.schema (charge point): x is no member here",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers", "printed"),
+    [
+        (404, "/CP1", {}, "404 to ws://csms/ocpp/CP1: it does not know this path, or this charge point"),
+        (404, "/ocpp/CP1", {}, "404 to ws://csms/ocpp/ocpp/CP1: /ocpp is in it twice"),
+        (403, "/CP1/?token=x", {}, "403 to ws://csms/ocpp/CP1/?token=x: the path ends with a slash"),
+        (
+            400,
+            "//CP1",
+            {"Upgrade": "websocket"},
+            "400 to ws://csms/ocpp//CP1: the request does not ask for a WebSocket",
+        ),
+        (401, "/CP1", {}, "401 to ws://csms/ocpp/CP1: the charge point sent no password"),
+        (401, "/CP1", {"Authorization": "Basic"}, "401 to ws://csms/ocpp/CP1: it does not accept the user name"),
+        (418, "/CP1", {}, "418 to ws://csms/ocpp/CP1"),
+    ],
+)
+def test_a_refusal_has_the_url_and_the_probable_cause(
+    status: int, path: str, headers: dict[str, str], printed: str
+) -> None:
+    detail = {"status": status, "path": path, "upstream_url": f"ws://csms/ocpp{path}"}
+    told = refusals.told({**detail, "request_headers": [list(pair) for pair in headers.items()]})
+    assert told.startswith(f"the CSMS answered {printed}")
+
+
+def test_the_reason_in_a_close_frame_is_printed_without_secrets() -> None:
+    terminal = Terminal()
+    console = Console(terminal.write)
+    console.connected(1, facts())
+    closing = {"closed_by": "csms", "csms_close_code": 1008, "csms_close_reason": "password=hunter2hunter2 is wrong"}
+    console.gone(1, facts(), closing)
+    console.close(20)
+    assert "closed by the CSMS with 1008, 'password=" in terminal.lines[-1]
+    assert "hunter2" not in terminal.lines[-1]
 
 
 def test_a_storm_is_counted_and_not_printed() -> None:

@@ -385,6 +385,8 @@ def announce(
         if host in ("0.0.0.0", "[::]"):
             for address in elsewhere or [socket.gethostname()]:
                 click.echo(f"  in the charge point, set the CSMS to {scheme}://{address}:{port}/<charge point id>")
+        elif host in ("127.0.0.1", "[::1]", "localhost"):
+            click.echo(f"  only this machine can connect; for charge points in the network use --listen 0.0.0.0:{port}")
     if metrics is not None:
         host, port = metrics.getsockname()[:2]
         click.echo(f"metrics at http://{bracketed(host)}:{port}/metrics, health at /healthz")
