@@ -30,7 +30,7 @@ LOOK_AGAIN_S = 60.0
 """A changed HeartbeatInterval takes effect within this many seconds."""
 
 STEADY_S = 30.0
-"""After a connection of at least this many seconds, the next reconnection delay is the shortest one."""
+"""After a connection of at least this many seconds, or a used one, the next reconnection delay is the shortest."""
 
 
 class Lifecycle(ABC):
@@ -66,6 +66,8 @@ class Lifecycle(ABC):
         self._rebooting = False
         self._since_offline = time.monotonic()
         self._booted_here = False
+        self._exchanged = False
+        """Whether messages went over the last connection after its beginning."""
 
     @abstractmethod
     def boot_message(self, reason: str) -> Message:
@@ -146,6 +148,7 @@ class Lifecycle(ABC):
         while not self._leaving:
             await self._may_connect.wait()
             since = time.monotonic()
+            self._exchanged = False
             try:
                 await self._one_link(up)
             except (Unreachable, CallFailed) as error:
@@ -161,7 +164,9 @@ class Lifecycle(ABC):
                 self._rebooting, attempt = False, 0
                 await self.clock.sleep(REBOOT_S)
             elif self._may_connect.is_set() and not self._leaving:
-                attempt = 1 if time.monotonic() - since > STEADY_S else attempt + 1
+                # A CSMS that closes each connection at once does not get a new one every second.
+                lasted = self._exchanged or time.monotonic() - since > STEADY_S
+                attempt = 1 if lasted else attempt + 1
                 await asyncio.sleep(self._back_off(attempt))
 
     async def _one_link(self, up: asyncio.Future[None]) -> None:
@@ -174,9 +179,11 @@ class Lifecycle(ABC):
         self._booted_here = self._rebooting = False
         try:
             await self._settle()
+            before = self.traffic.answered + self.traffic.served
             if not up.done():
                 up.set_result(None)
             await reading
+            self._exchanged = self.traffic.answered + self.traffic.served > before
             if not (self._leaving or self._rebooting) and self._may_connect.is_set():
                 self.log("connection lost")
         finally:

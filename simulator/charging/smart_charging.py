@@ -43,6 +43,10 @@ class SmartCharging:
         wrong = objection(raw, place, len(self.station.connectors), charging, self.strict)
         if wrong is not None:
             return Objection("InvalidProfile", wrong)
+        most = int(self.station.settings.number("ChargingScheduleMaxPeriods"))
+        schedules = raw["chargingSchedule"] if self.strict else [raw["chargingSchedule"]]
+        if any(len(schedule["chargingSchedulePeriod"]) > most for schedule in schedules):
+            return Objection("InvalidSchedule", f"a schedule has more than {most} periods")
         if not self.strict:
             return None
         if (rule := broken_rule(raw)) is not None:
@@ -52,6 +56,11 @@ class SmartCharging:
             same_level = (held.place, held.purpose, held.stack_level, held.transaction_id) == level
             if held.id != raw[self.id_member] and same_level and _overlap(held.raw, raw):
                 return Objection("InvalidProfile", "another profile with this stackLevel is valid at the same time")
+            if held.id != raw[self.id_member] and _elsewhere(held, raw, place) and _overlap(held.raw, raw):
+                return Objection(
+                    "DuplicateProfile",
+                    f"EVSE {held.place} has a TxDefaultProfile with this stackLevel (K01.FR.52, K01.FR.53)",
+                )
         return None
 
     def install(self, raw: Payload, place: int) -> None:
@@ -110,6 +119,16 @@ class SmartCharging:
         steps = station.profiles.composite(place, station.outlet_w, station.clock.simulated(), seconds, started)
         divisor = VOLTAGE if unit == "A" else 1.0
         return [{"startPeriod": start, "limit": round(limit / divisor, 1)} for start, limit in steps]
+
+
+def _elsewhere(held: Profile, raw: Payload, place: int) -> bool:
+    """Return whether a default is for all EVSEs and the other, with the same stackLevel, for one of them."""
+    return (
+        held.purpose == raw["chargingProfilePurpose"] == "TxDefaultProfile"
+        and held.stack_level == raw["stackLevel"]
+        and held.place != place
+        and 0 in (held.place, place)
+    )
 
 
 def _overlap(one: Payload, other: Payload) -> bool:

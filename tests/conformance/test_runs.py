@@ -17,6 +17,7 @@ SOME = ("--cases", "soft-reset", "--cases", "charge-plug-in-first", "--cases", "
 
 @pytest.mark.long
 @pytest.mark.system
+@pytest.mark.timeout(520)
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 def test_our_charge_point_passes_every_case(tmp_path: Path, version: str) -> None:
     """More than 40 cases each; nothing is left out."""

@@ -98,3 +98,25 @@ async def test_the_pauses_between_attempts_grow(power_on: PowerOn) -> None:
     pauses = [station._back_off(attempt) for attempt in range(1, 9)]
     assert pauses[:6] == sorted(pauses[:6])
     assert 1 <= pauses[0] <= 2 and 32 <= pauses[5] <= 33 and 32 <= pauses[7] <= 33
+
+
+@pytest.mark.parametrize(("used", "expected"), [(True, [1, 1, 1]), (False, [1, 2, 3])])
+async def test_pauses_grow_only_while_connections_end_unused(
+    csms: ListeningCsms, power_on: PowerOn, monkeypatch: pytest.MonkeyPatch, used: bool, expected: list[int]
+) -> None:
+    """A CSMS that closes each connection at once waits longer each time; one that exchanges messages does not."""
+    station = await power_on("1.6")
+    attempts: list[int] = []
+
+    def pause(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0.01
+
+    monkeypatch.setattr(station, "_back_off", pause)
+    for number in range(2, 5):
+        if used:
+            await csms.ask("GetLocalListVersion", {})
+        csms.connections[-1].transport.abort()
+        await csms.until(lambda number=number: len(csms.connections) == number)  # type: ignore[misc]
+        await asyncio.wait_for(station.online.wait(), 5)
+    assert attempts == expected

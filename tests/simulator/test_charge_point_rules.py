@@ -246,6 +246,42 @@ async def test_a_charging_profile_that_breaks_a_rule_is_rejected_with_its_reason
     assert (await csms.ask("SetChargingProfile", {"evseId": evse, "chargingProfile": right}))[2]["status"] == "Accepted"
 
 
+@pytest.mark.parametrize("version", V2)
+async def test_a_default_profile_for_all_evses_excludes_one_for_a_single_evse(
+    csms: ListeningCsms, power_on: PowerOn, version: str
+) -> None:
+    """K01.FR.52, K01.FR.53: with the same stackLevel, in both directions."""
+    await power_on(version)
+
+    async def ask(evse: int, number: int, level: int) -> tuple[str, str | None]:
+        asked = {"evseId": evse, "chargingProfile": profile(id=number, stackLevel=level)}
+        answer = (await csms.ask("SetChargingProfile", asked))[2]
+        return answer["status"], answer.get("statusInfo", {}).get("reasonCode")
+
+    assert await ask(1, 1, 0) == ("Accepted", None)
+    assert await ask(0, 2, 0) == ("Rejected", "DuplicateProfile")
+    assert await ask(0, 2, 1) == ("Accepted", None)
+    assert await ask(1, 3, 1) == ("Rejected", "DuplicateProfile")
+    assert await ask(1, 3, 2) == ("Accepted", None)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_schedule_has_at_most_as_many_periods_as_the_charge_point_reports(
+    csms: ListeningCsms, power_on: PowerOn, version: str
+) -> None:
+    station = await power_on(version)
+    most = int(station.settings.number("ChargingScheduleMaxPeriods"))
+    for count, status in ((most + 1, "Rejected"), (most, "Accepted")):
+        periods = [{"startPeriod": number, "limit": 1000.0} for number in range(count)]
+        held = profile(chargingSchedule=[{"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": periods}])
+        asked: dict[str, Any] = {"evseId": 1, "chargingProfile": held}
+        if version == "1.6":
+            schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
+            held = {key: value for key, value in held.items() if key != "id"} | {"chargingSchedule": schedule}
+            asked = {"connectorId": 1, "csChargingProfiles": held | {"chargingProfileId": 1}}
+        assert (await csms.ask("SetChargingProfile", asked))[2]["status"] == status
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_reservation_ends_when_its_connector_becomes_inoperative(
     csms: ListeningCsms, power_on: PowerOn, version: str

@@ -28,16 +28,13 @@ const ANSWERS_16 = {
     return { answer: { configurationKey, ...(unknownKey.length ? { unknownKey } : {}) } };
   },
 
-  ClearCache(station) {
-    station.cache = {};
-    return says("Accepted");
-  },
+  ClearCache: (station) => clearCache(station),
 
   DataTransfer: () => says("UnknownVendorId"),
 
   RemoteStartTransaction(station, { connectorId, idTag, chargingProfile }) {
     const connector = startable(station, connectorId);
-    const reserved = connector?.reservation && connector.reservation.token !== idTag;
+    const reserved = connector?.reservation && !isFor(connector.reservation, idTag);
     const wrong =
       chargingProfile &&
       (chargingProfile.chargingProfilePurpose !== "TxProfile" || chargingProfile.transactionId !== undefined);

@@ -9,15 +9,12 @@ const ANSWERS_2X = {
     if ((evse?.connectorId ?? 1) !== 1) return refused("Rejected", "UnknownConnectorId");
     return changeAvailability(station, evse?.id ?? 0, operationalStatus === "Operative");
   },
-  ClearCache(station) {
-    station.cache = {};
-    return says("Accepted");
-  },
+  ClearCache: (station) => clearCache(station),
   DataTransfer: () => says("UnknownVendorId"),
 
-  RequestStartTransaction(station, { evseId, idToken, remoteStartId, chargingProfile }) {
+  RequestStartTransaction(station, { evseId, idToken, groupIdToken, remoteStartId, chargingProfile }) {
     const connector = startable(station, evseId);
-    const reserved = connector?.reservation && connector.reservation.token !== idToken.idToken;
+    const reserved = connector?.reservation && !isFor(connector.reservation, idToken.idToken, groupIdToken?.idToken);
     const wrong =
       chargingProfile &&
       (chargingProfile.chargingProfilePurpose !== "TxProfile" || chargingProfile.transactionId !== undefined);

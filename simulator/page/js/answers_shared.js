@@ -50,6 +50,13 @@ function changeAvailability(station, target, operative) {
   };
 }
 
+/**
+ * Whether a reservation is for a token, or for the group of the token (F01.FR.21, F01.FR.22); case does not matter.
+ * @param {Reservation} reservation @param {string} token @param {string} [group]
+ */
+const isFor = (reservation, token, group) =>
+  sameName(reservation.token, token) || (Boolean(group) && sameName(reservation.parent, group));
+
 /** @param {Station} station @param {Connector | undefined} connector @param {Reservation} reservation @returns {string} */
 function reserve(station, connector, reservation) {
   if (!connector) return "Rejected";
@@ -97,13 +104,16 @@ function acceptProfile(station, original, target) {
   }
   if (profile.kind === "Recurring" && !profile.recurrency) return false;
   if (profile.stack < 0 || profile.stack > station.variables.number("ChargeProfileMaxStackLevel")) return false;
+  if (periods.length > station.variables.number("ChargingScheduleMaxPeriods")) return false;
   if (station.settings.version !== "1.6") {
-    // 2.x K01.FR.06 and FR.39: another profile of the same stack level must not be valid at the same time.
+    // 2.x K01.FR.06 and FR.39: another profile of the same stack level must not be valid at the same time. A default
+    // for all EVSEs excludes one for a single EVSE (K01.FR.52, FR.53).
+    const isDefault = profile.purpose === "TxDefaultProfile";
     const rival = station.profiles.all.find(
       (other) =>
         other.id !== profile.id &&
         other.purpose === profile.purpose &&
-        other.target === target &&
+        (other.target === target || (isDefault && (target === 0 || other.target === 0))) &&
         other.stack === profile.stack &&
         other.from < profile.to &&
         profile.from < other.to,
@@ -112,6 +122,13 @@ function acceptProfile(station, original, target) {
   }
   station.profiles.install(profile);
   return true;
+}
+
+/** Empty the authorization cache, unless it is switched off (2.x C11.FR.04). @param {Station} station @returns {Reply} */
+function clearCache(station) {
+  if (!station.variables.flag("AuthorizationCacheEnabled")) return says("Rejected");
+  station.cache = {};
+  return says("Accepted");
 }
 
 /** @param {Connector} connector @returns {Underway | null} */

@@ -75,7 +75,7 @@ class Charging {
       this.station.note("note.refused", { token, status });
       return status;
     }
-    if (reservation && reservation.token !== token && (!parent || reservation.parent !== parent)) {
+    if (reservation && !isFor(reservation, token, parent)) {
       this.station.note("note.reserved", { token });
       return "Refused";
     }

@@ -54,7 +54,7 @@ function describeStation(station) {
       evse,
       variable: "AvailabilityState",
       type: "option",
-      values: "Available,Occupied,Reserved,Unavailable,Faulted",
+      values: CONNECTOR_STATES,
       live: () => connector.status2x(),
     });
     add({
@@ -72,13 +72,34 @@ function describeStation(station) {
       type: "integer",
       live: () => String(station.supply.phases),
     });
+    /** @type {[string, Variable["type"], () => string][]} */
+    const ofConnector = [
+      ["Available", "boolean", () => "true"],
+      ["AvailabilityState", "option", () => connector.status2x()],
+      ["ConnectorType", "string", () => (station.settings.kind === "dc" ? "cCCS2" : "sType2")],
+      ["SupplyPhases", "integer", () => String(station.supply.phases)],
+    ];
+    for (const [variable, type, live] of ofConnector)
+      add({
+        component: "Connector",
+        evse,
+        connector: 1,
+        variable,
+        type,
+        ...(type === "option" ? { values: CONNECTOR_STATES } : {}),
+        live,
+      });
   }
 }
+
+const CONNECTOR_STATES = "Available,Occupied,Reserved,Unavailable,Faulted";
 
 /** @param {Variable} each @returns {ComponentName} */
 const componentOf = (each) => ({
   name: each.component ?? "",
-  ...(each.evse === undefined ? {} : { evse: { id: each.evse } }),
+  ...(each.evse === undefined
+    ? {}
+    : { evse: { id: each.evse, ...(each.connector === undefined ? {} : { connectorId: each.connector }) } }),
 });
 /** @param {Variable} each */
 const variableOf = (each) => ({ name: each.variable ?? "", ...(each.instance ? { instance: each.instance } : {}) });
@@ -93,7 +114,7 @@ function lookUp(station, { component, variable }) {
       sameName(each.component, component.name) &&
       !component.instance &&
       each.evse === component.evse?.id &&
-      component.evse?.connectorId === undefined,
+      component.evse?.connectorId === each.connector,
   );
   if (!inComponent.length) return "UnknownComponent";
   return (
@@ -194,6 +215,7 @@ function customReport(station, { requestId, componentVariable, componentCriteria
           ({ component, variable }) =>
             sameName(each.component, component.name) &&
             (component.evse === undefined || component.evse.id === each.evse) &&
+            (component.evse?.connectorId === undefined || component.evse.connectorId === each.connector) &&
             (!variable || sameName(each.variable, variable.name)),
         )),
   );

@@ -18,6 +18,17 @@ class Display {
     this.messages.push(message);
   }
 
+  /**
+   * Remove the messages whose end has passed, or whose transaction has ended (O01, O02).
+   * @param {number} now @param {(string | number | null | undefined)[]} transactions ids of running transactions
+   */
+  forget(now, transactions) {
+    this.messages = this.messages.filter(
+      (each) =>
+        !(Date.parse(each.endDateTime) <= now) && (!each.transactionId || transactions.includes(each.transactionId)),
+    );
+  }
+
   /** @param {number} id @returns {boolean} whether there was a message with this id */
   clear(id) {
     const before = this.messages.length;
@@ -50,6 +61,13 @@ function displayState(connector) {
   return connector.transaction ? "Charging" : "Idle";
 }
 
+/** @param {Station} station */
+const forgetMessages = (station) =>
+  station.display.forget(
+    station.clock.now(),
+    station.connectors.map(({ transaction }) => transaction?.id),
+  );
+
 /** @type {Record<string, Answerer>} */
 const DISPLAY_ANSWERS = {
   SetDisplayMessage(station, { message }) {
@@ -61,6 +79,7 @@ const DISPLAY_ANSWERS = {
     return says("Accepted", () => station.display.show(message));
   },
   GetDisplayMessages(station, { requestId, id, priority, state }) {
+    forgetMessages(station);
     const messageInfo = station.display.messages.filter(
       (each) =>
         (!id || id.includes(each.id)) && (!priority || each.priority === priority) && (!state || each.state === state),
@@ -69,7 +88,10 @@ const DISPLAY_ANSWERS = {
       if (messageInfo.length) station.say("NotifyDisplayMessages", { requestId, messageInfo });
     });
   },
-  ClearDisplayMessage: (station, { id }) => says(station.display.clear(id) ? "Accepted" : "Unknown"),
+  ClearDisplayMessage(station, { id }) {
+    forgetMessages(station);
+    return says(station.display.clear(id) ? "Accepted" : "Unknown");
+  },
   CostUpdated: (station, { totalCost, transactionId }) => ({
     answer: {},
     then: () => {

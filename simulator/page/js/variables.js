@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{
- *   key?: string, component?: string, variable?: string, instance?: string, evse?: number, value: string,
+ *   key?: string, component?: string, variable?: string, instance?: string, evse?: number, connector?: number, value: string,
  *   type: "integer" | "boolean" | "string" | "list" | "option", access: "RW" | "R" | "W", unit?: string, values?: string, least?: number, most?: number,
  *   live?: () => string,
  * }} Variable
@@ -35,6 +35,8 @@ StopTxnSampledData | SampledDataCtrlr.TxEndedMeasurands | Energy.Active.Import.R
 ClockAlignedDataInterval | AlignedDataCtrlr.Interval | 0 | integer | RW | s
 MeterValuesAlignedData | AlignedDataCtrlr.Measurands | Energy.Active.Import.Register | list | RW | measurands
 StopTxnAlignedData | - | | list | RW | measurands
+- | AlignedDataCtrlr.TxEndedMeasurands | | list | R | measurands
+- | AlignedDataCtrlr.TxEndedInterval | 0 | integer | R | s
 ConnectionTimeOut | TxCtrlr.EVConnectionTimeOut | 60 | integer | RW | s
 StopTransactionOnEVSideDisconnect | - | true | boolean | RW |
 - | TxCtrlr.StopTxOnEVSideDisconnect | true | boolean | R |
@@ -59,7 +61,7 @@ TransactionMessageRetryInterval | OCPPCommCtrlr.MessageAttemptInterval[Transacti
 - | OCPPCommCtrlr.RetryBackOffRandomRange | 1 | integer | RW | s
 - | OCPPCommCtrlr.OfflineThreshold | 60 | integer | RW | s
 - | OCPPCommCtrlr.ResetRetries | 0 | integer | R |
-- | OCPPCommCtrlr.NetworkProfileConnectAttempts | 1 | integer | R |
+- | OCPPCommCtrlr.NetworkProfileConnectionAttempts | 1 | integer | R |
 - | OCPPCommCtrlr.NetworkConfigurationPriority | 1 | list | R |
 - | OCPPCommCtrlr.UnlockOnEVSideDisconnect | true | boolean | R |
 - | OCPPCommCtrlr.FileTransferProtocols | FTP,FTPS,HTTP,HTTPS,SFTP | list | R |
