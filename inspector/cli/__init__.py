@@ -30,6 +30,7 @@ COMMANDS = {
     "conform": ("conform:conform", "Test a charge point against the specification, case by case."),
     "replay": ("replay:replay", "Play one side of recorded sessions against a live peer."),
     "diff": ("diff:diff", "Compare two recordings; ids and times may differ."),
+    "shadow": ("shadow:shadow", "Compare the answers of a second CSMS with those of the first."),
     "check": ("check:check", "Judge recordings, traces, logs or bare frames."),
     "sessions": ("sessions:sessions", "List the sessions of a recording, newest first."),
     "tail": ("tail:tail", "Print frames and findings live, as they are recorded."),

@@ -221,7 +221,7 @@ class Mirror:
     def ended(self) -> None:
         """Note that nothing can be sent any more: what waits is lost."""
         self.settle()
-        self._lost[NEVER_SENT] += len(self._queue)
+        self._lost[NEVER_SENT] += sum(not waiting.attempts for waiting in self._queue)
         self.waiting_bytes -= sum(waiting.size for waiting in self._queue)
         self._queue.clear()
 

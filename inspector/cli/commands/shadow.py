@@ -1,0 +1,94 @@
+"""The commands `shadow …`: compare what shadows answered with what their primaries answered."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from inspector.cli.options.option_types import Finite
+from inspector.errors import UnusableFile, UserMistake
+
+
+@click.group(
+    epilog="""\b
+Example:
+  chargesentinel shadow report traffic.db"""
+)
+def shadow() -> None:
+    """Compare the answers of a second CSMS with those of the first."""
+
+
+@shadow.command(
+    epilog="""\b
+Examples:
+  chargesentinel shadow report traffic.db
+  chargesentinel shadow report traffic.db --policy allowed.toml --format junit > shadow.xml
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--shadow", "name", metavar="URL", help="Compare with this shadow. [default: the only one]")
+@click.option(
+    "--match",
+    "mode",
+    type=click.Choice(["strict", "semantic", "shape"]),
+    default="semantic",
+    show_default=True,
+    help="What counts as a difference; see docs/replay.md.",
+)
+@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@click.option(
+    "--late",
+    "late_s",
+    default=1.0,
+    show_default=True,
+    type=Finite(0),
+    help="Seconds that an answer may take longer than the primary's.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "junit", "html"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+def report(
+    file: Path, name: str | None, mode: str, policy: Path | None, late_s: float, style: str, as_json: bool
+) -> int:
+    """Compare the answers of a shadow with those of the primary.
+
+    FILE is a recording of `chargesentinel proxy --shadow`, also while it grows. Exit code 0: all answers are the same;
+    1: some differ, are missing or came late, or the shadow sent CALLs of its own, closed connections or could not be
+    reached; 2: there is nothing to compare.
+    """
+    from inspector.cli.output import shadow_reports
+    from inspector.replay.policy import Policy, read_policy
+    from inspector.shadow.agreement import compare_with_shadow
+    from inspector.store.files.connection import open_recording, readable
+
+    allowed = read_policy(policy, mode) if policy else Policy(mode)
+    with closing(open_recording(file)) as db, readable(file):
+        db.row_factory = sqlite3.Row
+        found = compare_with_shadow(db, _chosen(db, file, name), allowed, late_s)
+    shadow_reports.write("json" if as_json else style, found)
+    return 0 if found.agrees else 1
+
+
+def _chosen(db: sqlite3.Connection, file: Path, name: str | None) -> str:
+    from inspector.shadow.pairing import shadow_names
+
+    names = shadow_names(db)
+    if not names:
+        raise UnusableFile(file, "no session in it has a shadow", "record with `chargesentinel proxy --shadow`")
+    if name is not None:
+        fitting = [one for one in names if one in (name, name.rstrip("/"))]
+        if not fitting:
+            raise UserMistake(f"--shadow {name}: {file} has {', '.join(names)}")
+        return fitting[0]
+    if len(names) > 1:
+        raise UserMistake(f"{file} has several shadows; choose one with --shadow: {', '.join(names)}")
+    return names[0]
