@@ -5,7 +5,8 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment
-from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.durations import duration
+from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -13,7 +14,7 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
-from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, cp, csms, script, started, status_2x
+from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, Payload, cp, csms, script, started, status_2x
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
@@ -89,6 +90,20 @@ class ProfileAnswers(Topic):
         if unit is not None and wanted is not None and unit != wanted:
             text = f"a schedule in {unit[:9]}; {wanted[:9]} was requested"
             return Fault(text, f"/2/{name}/chargingRateUnit", key="unit")
+        return None if old else self._time(frame, schedule)
+
+    def _time(self, frame: Frame, schedule: Payload) -> Fault | None:
+        """Return the fault of a schedule that does not begin now, or is longer or shorter than was requested."""
+        lasts, wanted = integer(schedule, "duration"), integer(frame.request, "duration")
+        begins = seconds(string(schedule, "scheduleStart"))
+        if lasts is not None and wanted is not None and lasts != wanted:
+            severity = Severity.WARNING if lasts > wanted + 1 else Severity.INFO
+            text = f"a schedule of {lasts} s; {wanted} s were requested"
+            return Fault(text, "/2/schedule/duration", key="duration", severity=severity)
+        off = abs(begins - frame.ts_ns / 1e9) if begins is not None and self._evidence.timed else 0.0
+        if off > self.settings.clock_skew_s + self._evidence.skew_s:
+            text = f"the schedule begins {duration(off)} from the time of the request"
+            return Fault(text, "/2/schedule/scheduleStart", key="start", severity=Severity.WARNING)
         return None
 
     @rule(
@@ -205,8 +220,12 @@ class ProfileAnswers(Topic):
             integer(frame.request, "evseId") if frame.payload.get("status") == "Accepted" else None
         ),
         kept_by=call("SetChargingProfile"),
-        keeps=lambda topic, frame: integer(frame.payload, "evseId"),
-        text="the charging needs of EVSE {key} were accepted, but no SetChargingProfile came within {wait}",
+        keeps=lambda topic, frame: (
+            integer(frame.payload, "evseId")
+            if member(frame.payload, "chargingProfile").get("chargingProfilePurpose") == "TxProfile"
+            else None
+        ),
+        text="the charging needs of EVSE {key} were accepted, but no TxProfile came within {wait}",
         title="Accepted charging needs are not followed by a charging profile",
         severity=Severity.WARNING,
         spec="OCPP 2.x K15.FR.03, K15.FR.07, K16.FR.12, K17.FR.07; OCPP 2.1 K17.FR.19, K18.FR.07, K19.FR.07, K20.FR.03",

@@ -36,6 +36,8 @@ class ClearedProfiles(Topic):
 
     def setup(self) -> None:
         self._gone: Known[int, None] = Known()  # ids of profiles that were cleared
+        self._sent: Known[int, tuple[int | None, Payload]] = Known()  # accepted profiles, by id, with the EVSE
+        self._cleared: Known[int, None] = Known()  # ids of those that the station has cleared, by its answer
         self._external: Known[int, str] = Known()  # the purpose of each profile of an external system, by profile id
         self._profiles = self.station.topic(ChargingProfiles)
 
@@ -106,9 +108,46 @@ class ClearedProfiles(Topic):
                 return Fault(text, "/2/status", key=str(number))
         return None
 
+    @rule(
+        "profile.still-there",
+        call("ReportChargingProfiles"),
+        title="A charging profile that was cleared is reported",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x K10.FR.03, K10.FR.04",
+        remedy="Remove a profile when you answer Accepted to ClearChargingProfile.",
+        bad=script(sent(profile()), cleared(), asked(), reported(profile())),
+        good=script(sent(profile()), cleared(), sent(profile()), asked(), reported(profile())),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._cleared,
+    )
+    def still_there(self, frame: Frame) -> Faults:
+        for index, one in enumerate(elements(frame.payload, "chargingProfile")):
+            number = integer(one, "id")
+            if number is not None and number in self._cleared and one.get("chargingProfilePurpose") not in _EXTERNAL:
+                text = f"profile {number} is reported, but the station has cleared it"
+                return Fault(text, f"/3/chargingProfile/{index}", key=str(number))
+        return None
+
+    @track(result("ClearChargingProfile"))
+    def removed(self, frame: Frame) -> None:
+        if frame.payload.get("status") != "Accepted":
+            return
+        number, criteria = integer(frame.request, "chargingProfileId"), member(frame.request, "chargingProfileCriteria")
+        for name, (place, one) in list(self._sent.items()):
+            values = {"evseId": place, **one}
+            chosen = name == number if number is not None else bool(criteria)
+            if chosen and (number is not None or all(values.get(key) == value for key, value in criteria.items())):
+                del self._sent[name]
+                if not self._cleared:
+                    self.station.refresh_listeners()
+                self._cleared.note(name, None)
+
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
+            self._cleared.clear()
+            self._sent.clear()
             self._gone.clear()  # cleared profiles may have been set again before the capture
 
     @track(result("ClearChargingProfile"))
@@ -122,6 +161,10 @@ class ClearedProfiles(Topic):
     def accepted(self, frame: Frame) -> None:
         number = integer(member(frame.request, "chargingProfile"), "id")
         if number is not None and frame.payload.get("status") == "Accepted":
+            one = member(frame.request, "chargingProfile")
+            told = {name: one.get(name) for name in ("chargingProfilePurpose", "stackLevel")}
+            self._sent.note(number, (integer(frame.request, "evseId"), told))
+            self._cleared.pop(number, None)
             self._gone.pop(number, None)
             self._external.pop(number, None)
 

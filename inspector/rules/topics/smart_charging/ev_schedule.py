@@ -99,11 +99,27 @@ class CarSchedules(Topic):
             return Fault("selectedChargingScheduleId is missing", "/3", severity=Severity.INFO) if one else None
         if one is None or one.several:
             return None
+        if self._modes.get(evse) == "DynamicControl" and (differs := self._differs(frame, one)):
+            return Fault(
+                f"{differs}, but a car in dynamic control follows the TxProfile", "/3/chargingSchedule", key="own"
+            )
         ids = [integer(schedule, "id") for schedule in elements(one.profile, "chargingSchedule")]
         if number in ids:
             return None
         known = ", ".join(str(name) for name in ids[:3])
         return Fault(f"schedule {number} is selected; the TxProfile has {known}", "/3/selectedChargingScheduleId")
+
+    def _differs(self, frame: Frame, one: _Given) -> str | None:
+        """Return how the schedule differs from the only one of the TxProfile; None if it does not."""
+        wanted, told = elements(one.profile, "chargingSchedule"), member(frame.payload, "chargingSchedule")
+        if len(wanted) != 1 or wanted[0].get("chargingRateUnit") != told.get("chargingRateUnit"):
+            return None
+        before, after = (steps(each, 0.0) for each in (wanted[0], told))
+        if before is None or after is None or len(before) != 1 or len(after) != 1:
+            return None
+        if abs(before[0].limit - after[0].limit) <= 0.1:
+            return None
+        return f"the limit is {after[0].limit:g}; that of the TxProfile is {before[0].limit:g}"
 
     @rule(
         "ev-schedule.answer",

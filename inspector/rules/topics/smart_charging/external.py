@@ -30,6 +30,10 @@ def _reported(one: Payload) -> str:
     return reported(one, evse=0, source="EMS")
 
 
+GONE_S = 20.0
+"""How soon the end of an external limit must have been reported once its profile is gone."""
+
+
 class ExternalLimits(Topic):
     """Rules about charging profiles of external systems."""
 
@@ -142,7 +146,7 @@ class ExternalLimits(Topic):
             return None
         for source, when in self._seen.items():
             wanted = type(sources) is not list or source in sources
-            if wanted and frame.mono_ns - when > self.settings.effect_timeout_s * 1e9:
+            if wanted and frame.mono_ns - when > GONE_S * 1e9:
                 return Fault(
                     f"the limit of {source} is gone, but no ClearedChargingLimit came", "/2/status", key=source
                 )

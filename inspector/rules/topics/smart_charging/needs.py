@@ -253,7 +253,7 @@ class ChargingNeeds(Topic):
         if event is None or event.kind != "Ended" or event.transaction.evse is None:
             return None
         answer = self._processing.pop(event.transaction.evse, None)
-        if answer is None or frame.mono_ns - answer.mono_ns < self.settings.effect_timeout_s * 1e9:
+        if answer is None or frame.mono_ns - answer.mono_ns < SOON_S * 1e9:
             return None
         text = (
             f"Processing was answered for EVSE {event.transaction.evse}, but no profile came until {event.transaction}"
@@ -305,7 +305,7 @@ class ChargingNeeds(Topic):
             },
         )
         self._unable.pop(evse, None)
-        if status == ("NoChargingProfile" if mode is not None else "Rejected"):
+        if status in ("NoChargingProfile", "Rejected"):
             self._unable.note(evse, frame)
         self._processing.pop(evse, None)
         if status == "Processing":

@@ -21,6 +21,7 @@ _HIGH = profile("TxProfile", number=2, transactionId="t1", period={"limit": 32.0
 _BEGUN = (BOOT_2X, status_2x("Available"), sent(profile()), started(), status_2x("Occupied"), sent(_HIGH))
 
 
+_RATINGS = frozenset({6, 10, 13, 15, 16, 20, 25, 32, 40, 48, 50, 63, 64, 80, 125})  # usual limits of stations, in A
 STEPS_LIMIT = 50
 """At most so many steps of a composite schedule are judged."""
 
@@ -74,6 +75,8 @@ class OverruledProfiles(Topic):
         for number, one in self._idle(stacks, evse, at):
             limits = {period.get("limit") for each in elements(one, "chargingSchedule") for period in _periods(each)}
             units = {each.get("chargingRateUnit") for each in elements(one, "chargingSchedule")}
+            if number in self._cleared and not stacks and step.limit in _RATINGS:
+                continue  # without another profile, this may be the limit of the station itself
             if units == {unit} and (limits == {step.limit} or step.limit in self._beyond(one)):
                 what = f"profile {number}" if isinstance(number, int) else number[:20]
                 text = f"the limit {step.limit} comes from {what}, which is not in force then"
@@ -115,8 +118,8 @@ class OverruledProfiles(Topic):
 
     def _idle(self, stacks: list[list[Payload]], evse: int, base: float) -> Iterator[tuple[int | str, Payload]]:
         """Yield the profiles of an EVSE that do not hold at a time."""
+        yield from self._cleared.items()
         if stacks:
-            yield from self._cleared.items()  # without another profile, the station may have a limit of its own
             yield from self._composite.released.items()
         first = [next((one for one in stack if _holds(one, base)), None) for stack in stacks]
         for number, kept in self._profiles.accepted.items():

@@ -100,7 +100,7 @@ class Profiles21(Topic):
         result("UpdateDynamicSchedule", "PullDynamicScheduleUpdate"),
         title="The update of a profile that is not dynamic, or does not exist, is accepted",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 K28.FR.11, K28.FR.12",
+        spec="OCPP 2.1 K28.FR.07, K28.FR.11, K28.FR.12",
         remedy="Answer Rejected where the profile is not of kind Dynamic.",
         bad=script(
             sent(profile()), csms("UpdateDynamicSchedule", {"chargingProfileId": 1, "scheduleUpdate": {"limit": 8}})
@@ -114,6 +114,9 @@ class Profiles21(Topic):
     def not_dynamic(self, frame: Frame) -> Faults:
         number = integer(frame.request, "chargingProfileId")
         kept = self._profiles.accepted.get(number if number is not None else -1)
+        missing = frame.action == "PullDynamicScheduleUpdate" and "scheduleUpdate" not in frame.payload
+        if missing and frame.payload.get("status") == "Accepted":
+            return Fault("Accepted, but scheduleUpdate is missing", "/2", key="missing", severity=Severity.WARNING)
         if kept is None and number is not None and frame.payload.get("status") == "Accepted":
             return self._unknown(number)
         if frame.payload.get("status") != "Accepted" or kept is None or kept.kind in (None, "Dynamic"):
@@ -189,7 +192,9 @@ class Profiles21(Topic):
             if frame.payload.get("status") == "Accepted" and frame.request.get("activate") is True
             else None
         ),
-        keeps=lambda topic, frame: string(frame.payload, "transactionId"),
+        keeps=lambda topic, frame: (
+            string(frame.payload, "transactionId") if frame.payload.get("activated") is not False else None
+        ),
         excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
         text="priority charging of {key} was accepted, but no NotifyPriorityCharging came within {wait}",
         title="Priority charging is accepted, but not reported as activated",

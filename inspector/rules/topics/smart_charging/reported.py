@@ -56,6 +56,7 @@ class ReportedProfiles(Topic):
     def setup(self) -> None:
         self._asked: Known[int, _Asked] = Known()  # the requests, by requestId
         self._updated: Known[int, float] = Known()  # by id: when a Dynamic profile was last set, in seconds since 1970
+        self._limited: Known[str, float] = Known()  # by source: when its limit was last notified, likewise
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
@@ -210,10 +211,10 @@ class ReportedProfiles(Topic):
             number = integer(told, "id")
             if "dynUpdateTime" not in told:
                 return Fault(f"profile {number} has no dynUpdateTime", f"/3/chargingProfile/{index}", key="missing")
-            said, updated = (
-                seconds(string(told, "dynUpdateTime")),
-                self._updated.get(number if number is not None else -1),
-            )
+            said = seconds(string(told, "dynUpdateTime"))
+            updated = self._updated.get(number if number is not None else -1)
+            if told.get("chargingProfilePurpose") == "ChargingStationExternalConstraints":
+                updated = self._limited.get(string(frame.payload, "chargingLimitSource") or "")
             if said is None or updated is None or not self._evidence.timed:
                 continue
             if said + min(self.settings.clock_skew_s, self._evidence.skew_s + 2) < updated:
@@ -232,9 +233,16 @@ class ReportedProfiles(Topic):
         if number is not None and frame.payload.get("status") == "Accepted":
             self._updated.note(number, frame.ts_ns / 1e9)
 
+    @track(call("NotifyChargingLimit"), versions=V21)
+    def limited(self, frame: Frame) -> None:
+        source = string(member(frame.payload, "chargingLimit"), "chargingLimitSource")
+        if source is not None and elements(frame.payload, "chargingSchedule"):
+            self._limited.note(source, frame.ts_ns / 1e9)
+
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
+            self._limited.clear()
             self._asked.clear()  # the capture may lack some parts of the reports
 
     @track(event("gap"))

@@ -118,7 +118,7 @@ class RunningProfiles21(Topic):
         if number is None or interval is None or (not accepted and frame.action != "PullDynamicScheduleUpdate"):
             return
         self._updated.note(number, frame.frame_id)
-        wait = interval + self.settings.effect_timeout_s
+        wait = interval + min(self.settings.effect_timeout_s, interval + self.settings.answer_timeout_s)
         self.station.deadline(frame, wait, self.not_pulled, number, interval, frame, self._evidence.connections)
 
     @rule(
@@ -252,10 +252,17 @@ class RunningProfiles21(Topic):
         side=Side.CHARGE_POINT,
     )
     def no_profile(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") == "Rejected" and "statusInfo" not in frame.payload:
+            name = string(frame.request, "transactionId")
+            if frame.request.get("activate") is True and ongoing(self, name) and not self._has_priority():
+                return Fault("Rejected for an active transaction; expected NoProfile", "/2/status", key="Rejected")
         accepted = frame.payload.get("status") == "Accepted" and frame.request.get("activate") is True
         if not accepted or not self._none:
             return None
         return Fault("Accepted, although the station has reported that it has no PriorityCharging profile", "/2/status")
+
+    def _has_priority(self) -> bool:
+        return any(kept.purpose == "PriorityCharging" for kept in self._profiles.accepted.values())
 
     @track(result("GetChargingProfiles", "SetChargingProfile"))
     def priority_profiles(self, frame: Frame) -> None:

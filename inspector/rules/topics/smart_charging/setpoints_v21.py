@@ -9,6 +9,7 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import ACCEPTED, NOW, Payload, cp, script, started, transaction_event
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
@@ -61,6 +62,7 @@ class Setpoints21(Topic):
         self._signal: float | None = None  # the last accepted aFRR signal
         self._nameless: Known[str, None] = Known()  # transactions whose tokens have no EVCCID
         self._transactions = self.station.topic(Transactions2x)
+        self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
         "v2x.setpoint",
@@ -148,10 +150,23 @@ class Setpoints21(Topic):
         if "v2xChargingParameters" not in member(frame.payload, "chargingNeeds"):
             return None  # the other parameters are those of ISO 15118-2, too
         evse = integer(frame.payload, "evseId")
+        switches = [self._enabled(name, evse) for name in ("ISO15118Ctrlr", "V2XChargingCtrlr")]
+        two_way = "BPT" in (string(member(frame.payload, "chargingNeeds"), "requestedEnergyTransfer") or "")
+        if False in switches:
+            return None
+        severity = None if two_way or all(switches) else Severity.INFO  # it matters only where discharging is enabled
         for one in self._transactions.open_on(evse) if evse is not None else []:
             if one.transaction_id in self._nameless:
                 text = f"the car of {one} uses ISO 15118-20, but idToken has no additionalInfo of the type EVCCID"
-                return Fault(text, key=one.transaction_id)
+                return Fault(text, key=one.transaction_id, severity=severity)
+        return None
+
+    def _enabled(self, component: str, evse: int | None) -> bool | None:
+        """Return the variable Enabled of a component, of an EVSE or of the whole station; None if it is not known."""
+        for place in (evse, None):
+            value = self._configuration.variable(component, "Enabled", place)
+            if value is not None:
+                return value.lower() == "true"
         return None
 
     @track(call("TransactionEvent"), plain=False)

@@ -93,7 +93,9 @@ class TwoWayNeeds21(Topic):
             if frame.payload.get("status") == "Rejected" or not may:
                 return None
             return Fault(f"{mode} is not rejected; allowedEnergyTransfer: {allowed}", "/2/status", key=mode)
-        return Fault(f"{mode} is requested; allowedEnergyTransfer: {allowed}", "/3/chargingNeeds", key=mode)
+        severity = Severity.INFO if may else None  # the CSMS may still reject it
+        text = f"{mode} is requested; allowedEnergyTransfer: {allowed}"
+        return Fault(text, "/3/chargingNeeds", key=mode, severity=severity)
 
     @rule(
         "v2x.needs-incomplete",
@@ -118,20 +120,25 @@ class TwoWayNeeds21(Topic):
     @rule(
         "v2x.needs-answer",
         result("NotifyEVChargingNeeds"),
-        title="Bidirectional charging needs are answered NoChargingProfile",
+        title="An energy transfer is rejected that the CSMS has allowed",
         severity=Severity.WARNING,
         spec="OCPP 2.1 Q01.FR.07",
-        remedy="Answer Accepted or Processing when the energy transfer is accepted, otherwise Rejected.",
-        bad=script(needs("DC_BPT", "NoChargingProfile")),
-        good=script(needs("DC_BPT", "Processing")),
+        remedy="Answer Accepted or Processing to an energy transfer in allowedEnergyTransfer, or NoChargingProfile "
+        "where no charging profile follows.",
+        bad=script(_authorize("DC", "DC_BPT"), _BEGUN, needs("DC_BPT", "Rejected")),
+        good=script(_authorize("DC", "DC_BPT"), _BEGUN, needs("DC_BPT", "NoChargingProfile")),
         versions=V21,
         side=Side.CSMS,
     )
     def needs_answer(self, frame: Frame) -> Faults:
-        mode = string(member(frame.request, "chargingNeeds"), "requestedEnergyTransfer")
-        if frame.payload.get("status") != "NoChargingProfile" or not _two_way(mode):
+        mode, status = (
+            string(member(frame.request, "chargingNeeds"), "requestedEnergyTransfer"),
+            frame.payload.get("status"),
+        )
+        may = self._may(integer(frame.request, "evseId"))
+        if status != "Rejected" or mode is None or may is None or mode not in may:
             return None
-        return Fault(f"NoChargingProfile for {mode}; expected Accepted, Processing or Rejected", "/2/status")
+        return Fault(f"{mode} is rejected, although the CSMS has allowed it", "/2/status", key=mode)
 
     @rule(
         "v2x.mode-unrequested",
