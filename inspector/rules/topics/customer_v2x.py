@@ -75,15 +75,17 @@ class CustomerInformation(Topic):
         said = " and ".join(given) + " are given" if given else "no customer is named"
         if not answer:
             return Fault(said, "/3", key=str(len(given)))
-        accepted = frame.payload.get("status") == "Accepted"
-        return Fault(f"Accepted, but {said}; expected Invalid", "/2/status", key=str(len(given))) if accepted else None
+        status = string(frame.payload, "status")
+        if status in (None, "Invalid"):
+            return None
+        return Fault(f"{status}, but {said}; expected Invalid", "/2/status", key=str(len(given)))
 
     @rule(
         "customer.no-flag",
         call("CustomerInformation"),
         result("CustomerInformation"),
         title="CustomerInformation asks neither for a report nor for a deletion",
-        severity=Severity.INFO,
+        severity=Severity.WARNING,
         spec="OCPP 2.x N09.FR.01, N09.FR.07, N10.FR.07",
         remedy="Set report to true to get the information, clear to true to delete it. The charging station answers "
         "Rejected where both are false.",
@@ -99,7 +101,8 @@ class CustomerInformation(Topic):
         if not answer:
             return Fault("report and clear are both false", "/3")
         accepted = frame.payload.get("status") == "Accepted"
-        return Fault("Accepted, but report and clear are both false", "/2/status") if accepted else None
+        text = "Accepted, but report and clear are both false"
+        return Fault(text, "/2/status", severity=Severity.INFO) if accepted else None
 
     @rule(
         "customer.several-parts",

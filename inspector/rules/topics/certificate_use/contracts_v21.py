@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -110,6 +111,7 @@ class ContractCertificates(Topic):
         kept_by=call(_ACTION),
         keeps=lambda topic, frame: string(frame.payload, "exiRequest"),
         early=False,
+        at_close=AtClose.LATE,
         text="contracts remain, but the request for them was not sent again within {wait}",
         title="The remaining contract certificates of a car are not fetched",
         severity=Severity.WARNING,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import AtClose
 from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, found, needs
@@ -155,6 +156,7 @@ class FirmwareAnswers(Topic):
         promised=_owed,
         kept_by=call("SecurityEventNotification"),
         keeps=lambda topic, frame: string(frame.payload, "type"),
+        at_close=AtClose.LATE,
         text="no security event {key} came within {wait}",
         title="A firmware update that needs a security event has none",
         severity=Severity.WARNING,

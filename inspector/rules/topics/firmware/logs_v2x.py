@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -73,6 +74,7 @@ class LogUploads(Topic):
         ),
         kept_by=(*call("LogStatusNotification"), *result("GetLog")),
         keeps=lambda topic, frame: topic.settled(frame),
+        at_close=AtClose.LATE,
         text="GetLog {key} was accepted, but no status of its upload came within {wait}",
         title="An accepted log upload reports no status",
         severity=Severity.WARNING,
@@ -142,6 +144,7 @@ class LogUploads(Topic):
         promised=lambda topic, frame: "AcceptedCanceled" if frame.payload.get("status") == "AcceptedCanceled" else None,
         kept_by=call("LogStatusNotification"),
         keeps=lambda topic, frame: string(frame.payload, "status"),
+        at_close=AtClose.LATE,
         text="the answer is AcceptedCanceled, but no LogStatusNotification with this status came within {wait}",
         title="A canceled log upload is not reported as canceled",
         severity=Severity.WARNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -28,6 +29,7 @@ _NEXT: dict[str | None, frozenset[str]] = {
 }
 """Which status may follow which; None is the request. What has failed may be tried again."""
 _GOES_ON = frozenset({"Downloaded", "ChecksumVerified"})
+_RUNNING = frozenset({"DownloadScheduled", "DownloadPaused", "Downloading", "Downloaded", "ChecksumVerified"})
 _SOON_S = 600.0
 """No check of a checksum and no publication takes longer."""
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
@@ -75,6 +77,7 @@ class PublishedFirmware(Topic):
         ),
         kept_by=call(_STATUS),
         keeps=lambda topic, frame: integer(frame.payload, "requestId"),
+        at_close=AtClose.LATE,
         text="PublishFirmware {key} was accepted, but no status of it came within {wait}",
         title="An accepted PublishFirmware reports no status",
         severity=Severity.WARNING,
@@ -212,6 +215,13 @@ class PublishedFirmware(Topic):
             self._removed.note(checksum, None)
             if removed:
                 return Fault("Unpublished, but this firmware was unpublished before", "/2/status", key="again")
+            running = [
+                told
+                for number, (told, life) in self._progress.items()
+                if self._checksums.get(number) == checksum and life == self._life() and told in _RUNNING
+            ]
+            if running and not known:
+                return Fault(f"Unpublished, but its publication is at {running[0]}", "/2/status", key="running")
             if failed is not None and not known:
                 return Fault(f"Unpublished, but its publication ended with {failed}", "/2/status", key="failed")
         elif status == "NoFirmware":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import found
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.device_model import DeviceModel
@@ -34,6 +35,11 @@ def _status(status: str) -> str:
 def _second() -> str:
     told = {"transactionId": "t2", "chargingState": "EVConnected"}
     return transaction_event("Started", "CablePluggedIn", 0, told, evse=_SECOND)
+
+
+_WAITS = ("InstallScheduled", "SignatureVerified", "Downloaded")
+WAITING_S = 30.0
+"""An installation that has not begun so long after the download waits for transactions to end."""
 
 
 class FirmwareRestarts(Topic):
@@ -104,7 +110,7 @@ class FirmwareRestarts(Topic):
         if status is None or status == "Idle":
             return None
         self._status, self._restarted_at = status, None
-        if status != "Installing" or interrupted not in _BEFORE:
+        if status not in ("Installing", "Installed") or interrupted not in _BEFORE:
             return None
         return Fault(f"the restart after {interrupted} was not announced", "/3/status", key=str(interrupted))
 
@@ -119,13 +125,16 @@ class FirmwareRestarts(Topic):
         good=script(_FORBIDDEN, started(), _second(), _status("InstallScheduled")),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        dormant=lambda topic: topic._status != "InstallScheduled",
+        dormant=lambda topic: topic._waits is None,
     )
     def new_transaction(self, frame: Frame) -> Faults:
         if frame.request.get("eventType") != "Started" or frame.request.get("offline") is True:
             return None
-        if self._status != "InstallScheduled" or self._waits is None or not self._forbidden():
+        waits = self._waits
+        if waits is None or self._status not in _WAITS or not self._forbidden():
             return None
+        if self._status != "InstallScheduled" and frame.mono_ns - waits.mono_ns < WAITING_S * 1e9:
+            return None  # the installation may begin at once
         others = [one for one in self._transactions.open_transactions() if one.connection == self._evidence.connections]
         if len(others) < 2 or not self._evidence.has_sent_all(self.session):
             return None
@@ -151,7 +160,7 @@ class FirmwareRestarts(Topic):
         side=Side.CHARGE_POINT,
     )
     def evse_available(self, moment: Moment, frame: Frame) -> Faults:
-        if self._waits is not frame or self._status != "InstallScheduled":
+        if self._waits is not frame or self._status not in _WAITS:
             return None
         if self.session not in self.station.sessions:
             return None
@@ -164,19 +173,29 @@ class FirmwareRestarts(Topic):
     @track(call("FirmwareStatusNotification"))
     def reported(self, frame: Frame) -> None:
         self._waits = None
-        if frame.payload.get("status") == "InstallScheduled" and self._forbidden():
-            update = self._schedule.updates.get(integer(frame.payload, "requestId") or 0)
+        update = self._schedule.updates.get(integer(frame.payload, "requestId") or 0)
+        signed = update is not None and found(update.asked.payload, "firmware/signature") is not None
+        checked = "SignatureVerified" if signed else "Downloaded"
+        if frame.payload.get("status") in ("InstallScheduled", checked) and self._forbidden():
             begins = self._schedule.planned(update.asked.payload, "installDateTime") if update is not None else None
             later = begins is not None and (not self._evidence.timed or begins > frame.ts_ns / 1e9)
             if not later and self._transactions.open_transactions():
                 self._waits = frame
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, frame)
+                self.station.deadline(
+                    frame, self.settings.effect_timeout_s, self.evse_available, frame, at_close=AtClose.LATE
+                )
         self.station.refresh_listeners()
+
+    def _wait(self, after: Frame, waits: Frame) -> None:
+        wait = self.settings.effect_timeout_s
+        self.station.deadline(after, wait, self.evse_available, waits, at_close=AtClose.LATE)
 
     @track(call("StatusNotification"), dormant=lambda topic: topic._waits is None)
     def became(self, frame: Frame) -> None:
         if self._waits is not None and frame.payload.get("connectorStatus") == "Available":
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, self._waits)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.evse_available, self._waits, at_close=AtClose.LATE
+            )
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:

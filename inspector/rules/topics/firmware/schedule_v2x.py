@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, found
@@ -32,6 +33,16 @@ def _status(status: str) -> str:
 
 
 _UPDATED = cp("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": NOW})
+
+
+_AGAIN = (BOOT_2X, status_2x("Available"))
+_SOON = "2026-01-01T12:01:00Z"
+_PLANNED = {
+    "Downloading": ("retrieveDateTime", "DownloadScheduled"),
+    "Installing": ("installDateTime", "InstallScheduled"),
+}
+SOON_S = 20.0
+"""A step that is planned for so soon need not be scheduled."""
 
 
 class Update(NamedTuple):
@@ -84,7 +95,9 @@ class FirmwareSchedule(Topic):
     def setup(self) -> None:
         self.updates: Known[int, Update] = Known()
         self._checked: Known[int, None] = Known()  # updates whose signature was reported as checked
+        self._announced: Known[int, set[str]] = Known()  # the statuses of each update in this life
         self._latest: tuple[int | None, str, tuple[int, int]] | None = None  # requestId, status and life
+        self._ready: Known[int, Frame] = Known()  # by update: the latest status after which it can be installed
         self._version: str | None = None  # the firmware of the latest accepted boot
         self.restarting: int | None = None  # the requestId of an update that has announced a restart
         self._evidence = self.station.topic(Observation)
@@ -180,6 +193,43 @@ class FirmwareSchedule(Topic):
         told = string(member(update.asked.payload, "firmware"), name) or ""
         return Fault(f"the status is {status}; {name} is {told[:30]}", "/3/status", key=f"{number} {name}")
 
+    @rule(
+        "firmware.begun-unscheduled",
+        call("FirmwareStatusNotification"),
+        title="A download or an installation that was planned for later begins without having been scheduled",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L01.FR.13, L01.FR.16, L02.FR.07, L02.FR.10",
+        remedy="Send DownloadScheduled, or InstallScheduled, as soon as the step has to wait for its time.",
+        bad=script(*_AGAIN, _update(retrieveDateTime=_SOON), "+ 1m", _status("Downloading")),
+        good=script(
+            *_AGAIN,
+            _update(retrieveDateTime=_SOON),
+            _status("DownloadScheduled"),
+            "+ 1m",
+            _status("Downloading"),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic.updates,
+    )
+    def begun_unscheduled(self, frame: Frame) -> Faults:
+        number, status = integer(frame.payload, "requestId"), string(frame.payload, "status") or ""
+        update = self.updates.get(number) if number is not None else None
+        if number is None or update is None or update.life != self._life() or not self._evidence.timed:
+            return None
+        before = self._announced.get(number, set())
+        self._announced.note(number, {*before, status})
+        name, wanted = _PLANNED.get(status, ("", ""))
+        planned = self.planned(update.asked.payload, name) if name else None
+        since = update.asked if status == "Downloading" else self._ready.get(number)
+        if planned is None or since is None or wanted in before or status in before:
+            return None
+        if planned - since.ts_ns / 1e9 < SOON_S + self._evidence.skew_s:
+            return None  # it may have begun at once
+        return Fault(
+            f"the status is {status}, but {wanted} was not reported before", "/3/status", key=f"{number} {status}"
+        )
+
     not_scheduled = Promise(
         "firmware.not-scheduled",
         "UpdateFirmware",
@@ -187,6 +237,7 @@ class FirmwareSchedule(Topic):
         promised=_scheduled,
         kept_by=call("FirmwareStatusNotification"),
         keeps=_told,
+        at_close=AtClose.LATE,
         text="no status {key} came within {wait}",
         title="A firmware update that is to happen later is not reported as scheduled",
         severity=Severity.WARNING,
@@ -233,18 +284,18 @@ class FirmwareSchedule(Topic):
     @rule(
         "firmware.not-canceled",
         result("UpdateFirmware"),
-        title="A firmware update is accepted during another one, but that one is not called canceled",
+        title="A firmware update that comes during another one does not cancel it",
         severity=Severity.INFO,
         spec="OCPP 2.x L01.FR.24, L02.FR.15",
-        remedy="Cancel the running update and answer AcceptedCanceled, or answer Rejected.",
+        remedy="Cancel the running update and answer AcceptedCanceled.",
         bad=script(_update(), _status("Downloading"), _update(request=8)),
         good=script(_update(), _status("Downloading"), _update("AcceptedCanceled", request=8)),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
     def not_canceled(self, frame: Frame) -> Faults:
-        number = integer(frame.request, "requestId")
-        if frame.payload.get("status") != "Accepted" or self._latest is None or self._latest[0] == number:
+        number, answer = integer(frame.request, "requestId"), frame.payload.get("status")
+        if answer not in ("Accepted", "Rejected") or self._latest is None or self._latest[0] == number:
             return None
         before, status, life = self._latest
         if status not in _BUSY or life[0] != self._evidence.boots:
@@ -256,7 +307,8 @@ class FirmwareSchedule(Topic):
         number = integer(frame.request, "requestId")
         if number is None or frame.call is None or not str(frame.payload.get("status")).startswith("Accepted"):
             return
-        self._checked.pop(number, None)
+        for known in (self._checked, self._announced, self._ready):
+            known.pop(number, None)
         self.restarting = None
         self.updates.note(number, Update(frame.call, self._life()))
         self.station.refresh_listeners()
@@ -291,5 +343,7 @@ class FirmwareSchedule(Topic):
         number, status = integer(frame.payload, "requestId"), string(frame.payload, "status")
         if status is None or status == "Idle":
             return
+        if number is not None and status in ("Downloaded", "SignatureVerified"):
+            self._ready.note(number, frame)
         self._latest = (number, status, self._life())
         self.restarting = number if status == "InstallRebooting" else None

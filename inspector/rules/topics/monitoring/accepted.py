@@ -161,12 +161,16 @@ class MonitorAnswers(Topic):
         side=Side.CHARGE_POINT,
     )
     def unknown_variable(self, frame: Frame) -> Faults:
-        if not self._model.whole:
-            return None
         for index, told in enumerate(elements(frame.payload, "setMonitoringResult")):
             name, status = name_of(told), string(told, "status")
             known = self._model.variables.get(name) if name is not None else None
             at = f"/2/setMonitoringResult/{index}/status"
+            if known is not None and known.unknown is not None and status in ("Accepted", *NO_SUCH):
+                if status != known.unknown:
+                    return Fault(f"the status is {status}, but {name} was {known.unknown}", at, key=str(name))
+                continue
+            if not self._model.whole:
+                continue
             if name is None or len(self._model.variables) >= VARIABLES_LIMIT:
                 continue
             if status in NO_SUCH and known is not None and known.listed:

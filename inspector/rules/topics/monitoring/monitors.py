@@ -47,6 +47,8 @@ class Monitors(Topic):
     def setup(self) -> None:
         self.kinds: Known[int, str] = Known()
         self.severities: Known[int, int] = Known()
+        self._listed: set[int | None] | None = None  # the ids in the latest report of all monitors
+        self._report: tuple[int, set[int | None]] | None = None  # such a report on its way, by its requestId
         self._cleared: Known[int, None] = Known()
 
     @rule(
@@ -187,6 +189,10 @@ class Monitors(Topic):
             number, at = integer(entry, "id"), f"/2/clearMonitoringResult/{index}/status"
             if entry.get("status") == "NotFound" and number in self.kinds:
                 return Fault(f"monitor {number} is not found, although it was accepted", at, key=str(number))
+            known = {*self.kinds, *self._cleared, *(self._listed or ())}
+            if entry.get("status") == "Accepted" and self._listed is not None and number not in known:
+                text = f"monitor {number} is cleared, although a report of all monitors did not have it"
+                return Fault(text, at, key=str(number))
             if entry.get("status") == "Accepted" and number in self._cleared:
                 return Fault(f"monitor {number} is cleared again, although it does not exist", at, key=str(number))
         return None
@@ -200,8 +206,22 @@ class Monitors(Topic):
                 self.severities.note(number, integer(entry, "severity") or 0)
                 self._cleared.pop(number, None)
 
+    @track(result("GetMonitoringReport"))
+    def asked(self, frame: Frame) -> None:
+        whole = not frame.request.get("monitoringCriteria") and not frame.request.get("componentVariable")
+        number, status = integer(frame.request, "requestId"), frame.payload.get("status")
+        if whole and status == "EmptyResultSet":
+            self._listed = set()
+        elif whole and status == "Accepted" and number is not None:
+            self._report = (number, set())
+
     @track(call("NotifyMonitoringReport"))
     def reported(self, frame: Frame) -> None:
+        if self._report is not None and self._report[0] == integer(frame.payload, "requestId"):
+            found = elements(frame.payload, "monitor")
+            self._report[1].update(integer(one, "id") for each in found for one in elements(each, "variableMonitoring"))
+            if frame.payload.get("tbc") is not True:
+                self._listed, self._report = self._report[1], None
         for entry in elements(frame.payload, "monitor"):
             for one in elements(entry, "variableMonitoring"):
                 number, kind = integer(one, "id"), string(one, "type")
@@ -226,6 +246,7 @@ class Monitors(Topic):
         self.kinds.clear()  # monitors outlive a restart, but their ids may be others
         self.severities.clear()
         self._cleared.clear()
+        self._listed = self._report = None
 
 
 def _items(payload: Payload, name: str) -> list[Item | None]:

@@ -141,6 +141,12 @@ class OpenStreams21(Topic):
         if frame.action == "AdjustPeriodicEventStream":
             if "params" in frame.payload and not _PARAMS.keys() & member(frame.payload, "params").keys():
                 return Fault("params has neither interval nor values", "/3/params")
+            rates = member(frame.payload, "params")
+            if rates and not any(rates.get(name) for name in _PARAMS):
+                return Fault("params has neither an interval nor values above 0", "/3/params", key="zero")
+            number = integer(frame.payload, "id")
+            if self._open and number not in self._open:
+                return Fault(f"stream {number} is not open", "/3/id", key="unknown")
             return None
         for index, entry in enumerate(elements(frame.payload, "setMonitoringData")):
             rates = member(entry, "periodicEventStream")

@@ -11,6 +11,7 @@ from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
 from inspector.rules.topics.monitoring.installed import CUSTOM, POWER, PRECONFIGURED, InstalledMonitors, Monitor
+from inspector.rules.topics.monitoring.installed import number as number_in
 from inspector.rules.topics.monitoring.monitors import monitored
 from inspector.rules.topics.provisioning.reports_v2x import WANTED_LIMIT, covers, kinds_of
 from inspector.rules.topics.provisioning.variables_v2x import Item, item_of
@@ -64,7 +65,7 @@ class MonitorReports(Topic):
         result("GetMonitoringReport"),
         title="GetMonitoringReport is refused although there is something to report",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N02.FR.01, N02.FR.10",
+        spec="OCPP 2.x N02.FR.01, N02.FR.10, N07.FR.13",
         remedy="Answer NotSupported only for monitoringCriteria, EmptyResultSet only where no monitor matches.",
         bad=script(_asked("NotSupported")),
         good=script(_asked("NotSupported", monitoringCriteria=["DeltaMonitoring"])),
@@ -78,6 +79,13 @@ class MonitorReports(Topic):
         if status == "EmptyResultSet" and (known := self._wanted(frame.request, self._installed.monitors)):
             one = next(iter(known))
             return Fault(f"EmptyResultSet, but there is monitor {one} of {known[one].item}", "/2/status", key="empty")
+        if status == "EmptyResultSet" and not self._installed.monitors:
+            for lasting in self._wanted(frame.request, self._installed.before_boot).values():
+                if lasting.origin == CUSTOM:
+                    text = (
+                        f"EmptyResultSet, but the {lasting.kind} monitor of {lasting.item} was set before the restart"
+                    )
+                    return Fault(text, "/2/status", key="restart")
         return None
 
     def _wanted(self, asked: Payload, monitors: dict[int, Monitor]) -> dict[int, Monitor]:
@@ -206,9 +214,9 @@ class MonitorReports(Topic):
     @rule(
         "monitor.report-missing",
         call("NotifyMonitoringReport"),
-        title="A report of monitors lacks a monitor that exists",
+        title="A report of monitors lacks a monitor that exists, or has another value of it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N02.FR.11 to N02.FR.14, N02.FR.16 to N02.FR.21, N03.FR.03, N07.FR.13",
+        spec="OCPP 2.x N02.FR.11 to N02.FR.14, N02.FR.16 to N02.FR.21, N03.FR.03, N04.FR.12, N07.FR.13",
         remedy="Report every monitor that monitoringCriteria and componentVariable name, also after a restart.",
         bad=script(monitored(), _asked(), _report()),
         good={
@@ -224,14 +232,22 @@ class MonitorReports(Topic):
         report = self._reports.get(number) if number is not None else None
         if report is None or number is None:
             return None
+        differs = ""
         for entry in elements(frame.payload, "monitor"):
             item = item_of(entry)
             for one in elements(entry, "variableMonitoring"):
                 report.ids.add(integer(one, "id") or 0)
                 report.kinds.add((item, one.get("type")))
+                own = integer(one, "id")
+                accepted = report.wanted.get(own) if own is not None else None
+                if accepted is not None and accepted.origin == CUSTOM and accepted.item == item:
+                    differs = differs or _other_value(own, accepted, one)
+        if frame.payload.get("tbc") is not True:
+            del self._reports[number]
+        if differs:
+            return Fault(differs, "/3/monitor", key="value")
         if frame.payload.get("tbc") is True:
             return None
-        del self._reports[number]
         for own, known in report.wanted.items():
             if own not in report.ids and self._installed.monitors.get(own) is known:
                 return Fault(f"monitor {own} of {known.item} is missing", "/3", key=str(own))
@@ -240,3 +256,11 @@ class MonitorReports(Topic):
                 text = f"the {lasting.kind} monitor of {lasting.item} is missing since the restart"
                 return Fault(text, "/3", key=f"{lasting.item} {lasting.kind}")
         return None
+
+
+def _other_value(own: int | None, accepted: Monitor, told: Payload) -> str:
+    """Say how the value of a reported monitor differs from the one that was accepted; "" if it does not."""
+    value = number_in(told, "value")
+    if value is None or accepted.value is None or value == accepted.value or accepted.kind != told.get("type"):
+        return ""
+    return f"monitor {own} is reported with {value:g}, but {accepted.value:g} was accepted"

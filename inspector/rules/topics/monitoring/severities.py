@@ -40,10 +40,10 @@ class EventSeverities(Topic):
     @rule(
         "event.severity",
         call("NotifyEvent"),
-        title="An event has another severity than its monitor",
+        title="An event has no severity, or another one than its monitor",
         severity=Severity.INFO,
-        spec="OCPP 2.1 N07.FR.20",
-        remedy="Set severity in eventData to the severity of the monitor.",
+        spec="OCPP 2.1 N07.FR.20, N07.FR.21",
+        remedy="Set severity in eventData to the severity of the monitor, or to any other where there is none.",
         bad=script(monitored(), _raised(severity=9)),
         good=script(monitored(), _raised(severity=5)),
         versions=V21,
@@ -56,6 +56,10 @@ class EventSeverities(Topic):
             at = f"/3/eventData/{index}"
             if known is not None and known.severity is not None and told is not None and told != known.severity:
                 return Fault(f"severity is {told}; monitor {own} has {known.severity}", at, key="differs")
+            wired = one.get("eventNotificationType") == "HardWiredNotification"
+            if told is None and (known is not None or wired):
+                what = "a hard-wired notification" if wired else f"an event of monitor {own}"
+                return Fault(f"{what} has no severity", at, key="missing", everywhere=True)
         return None
 
     @rule(

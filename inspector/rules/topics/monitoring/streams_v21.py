@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import IDS_LIMIT, Known, Promise, found
@@ -100,6 +101,7 @@ class Streams21(Topic):
         kept_by=call("OpenPeriodicEventStream"),
         keeps=lambda topic, frame: topic.opened_now(frame),
         early=False,
+        at_close=AtClose.LATE,
         text="OpenPeriodicEventStream did not come for each of the monitors {key} within {wait}",
         title="No event stream is opened for an accepted monitor that needs one",
         severity=Severity.WARNING,
@@ -202,6 +204,7 @@ class Streams21(Topic):
         promised=lambda topic, frame: topic.orphaned(frame),
         kept_by=call("ClosePeriodicEventStream"),
         keeps=lambda topic, frame: integer(frame.payload, "id"),
+        at_close=AtClose.LATE,
         text="the monitor of event stream {key} is gone, but no ClosePeriodicEventStream came within {wait}",
         title="An event stream stays open although its monitor was cleared or replaced",
         severity=Severity.WARNING,

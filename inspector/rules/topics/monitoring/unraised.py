@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -59,7 +60,7 @@ class UnraisedEvents(Topic):
         DEADLINE,
         title="A value crosses the threshold of a monitor, but no event says so",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N07.FR.02, N07.FR.16, N07.FR.17",
+        spec="OCPP 2.x N07.FR.02, N07.FR.11, N07.FR.16, N07.FR.17",
         remedy="Send NotifyEvent with trigger Alerting when the value passes the threshold, and with cleared true when "
         "it is back.",
         bad=script(monitored(), _read("1500"), "+ 5m"),
@@ -159,7 +160,7 @@ class UnraisedEvents(Topic):
             if own is None or monitor is None:
                 continue
             self._gone.pop(own, None)
-            self._watched.pop(own, None)
+            before = self._watched.pop(own, None)
             if asked.get("transaction") is True or monitor.streamed or monitor.value is None:
                 continue
             watch = _Watch(monitor)
@@ -167,7 +168,18 @@ class UnraisedEvents(Topic):
             if known is not None and frame.mono_ns - known.seen_ns <= self.settings.effect_timeout_s * 1e9:
                 watch.base = known.value
             self._watched.note(own, watch)
+            if before is not None and before.monitor.kind == monitor.kind and before.monitor.item == monitor.item:
+                self._changed(own, before, watch, frame)
         self.station.refresh_listeners()
+
+    def _changed(self, own: int, before: _Watch, watch: _Watch, frame: Frame) -> None:
+        """Expect an event after a new threshold if the last known value is on its other side."""
+        watch.raised = before.raised
+        value = _decimal(before.base if before.exact else watch.base)
+        if watch.monitor.kind not in THRESHOLDS or value is None or value == watch.monitor.value:
+            return
+        if _beyond(watch.monitor, value) != watch.raised:
+            self._wait(frame, self.threshold_missing, own, watch, frame, value)
 
     @track(call("NotifyEvent"), dormant=lambda topic: not topic._watched)
     def raised(self, frame: Frame) -> None:
@@ -186,11 +198,14 @@ class UnraisedEvents(Topic):
                 if watch.monitor.item == item:
                     self._compare(own, watch, told, frame)
 
+    def _wait(self, frame: Frame, check: Callable[..., Any], *given: Any) -> None:
+        self.station.deadline(frame, self.settings.effect_timeout_s, check, *given, at_close=AtClose.LATE)
+
     def _compare(self, own: int, watch: _Watch, told: str, frame: Frame) -> None:
-        value, wait = _decimal(told), self.settings.effect_timeout_s
+        value = _decimal(told)
         if watch.monitor.kind in THRESHOLDS and value is not None and value != watch.monitor.value:
             if _beyond(watch.monitor, value) != watch.raised:
-                self.station.deadline(frame, wait, self.threshold_missing, own, watch, frame, value)
+                self._wait(frame, self.threshold_missing, own, watch, frame, value)
         elif watch.monitor.kind == "Delta":
             before = _decimal(watch.base)
             most = (watch.monitor.value or 0) * (1 if watch.exact else 2)
@@ -199,10 +214,10 @@ class UnraisedEvents(Topic):
             elif value is not None and before is not None:
                 if abs(value - before) > most:
                     change = f"from {before:g} to {value:g}"
-                    self.station.deadline(frame, wait, self.change_missing, own, watch, frame, change, watch.events)
+                    self._wait(frame, self.change_missing, own, watch, frame, change, watch.events)
             elif value is None and before is None and told != watch.base:
                 change = f"from {watch.base[:20]!r} to {told[:20]!r}"
-                self.station.deadline(frame, wait, self.change_missing, own, watch, frame, change, watch.events)
+                self._wait(frame, self.change_missing, own, watch, frame, change, watch.events)
 
 
 def _beyond(monitor: Monitor, value: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -189,6 +189,7 @@ class ChargingNeeds(Topic):
         keeps=lambda topic, frame: topic.stopped(frame),
         early=False,
         excused=lambda topic, frame: not topic.busy(integer(frame.request, "evseId")),
+        at_close=AtClose.LATE,
         text="the energy transfer of EVSE {key} was rejected, but its transaction has not ended within {wait}",
         title="A transaction does not end although its energy transfer was rejected",
         severity=Severity.WARNING,

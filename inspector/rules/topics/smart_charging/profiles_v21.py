@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, ongoing
@@ -196,6 +197,7 @@ class Profiles21(Topic):
             string(frame.payload, "transactionId") if frame.payload.get("activated") is not False else None
         ),
         excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        at_close=AtClose.LATE,
         text="priority charging of {key} was accepted, but no NotifyPriorityCharging came within {wait}",
         title="Priority charging is accepted, but not reported as activated",
         severity=Severity.WARNING,
@@ -216,6 +218,7 @@ class Profiles21(Topic):
             string(frame.payload, "transactionId") if frame.payload.get("activated") is False else None
         ),
         excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        at_close=AtClose.LATE,
         text="the end of priority charging of {key} was accepted, but no NotifyPriorityCharging came within {wait}",
         title="The end of priority charging is accepted, but not reported",
         severity=Severity.WARNING,

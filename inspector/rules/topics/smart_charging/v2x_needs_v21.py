@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, ongoing
@@ -209,6 +210,7 @@ class TwoWayNeeds21(Topic):
         kept_by=call("NotifyEVChargingNeeds", "TransactionEvent"),
         keeps=lambda topic, frame: topic.renegotiated(frame),
         excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        at_close=AtClose.LATE,
         text="other energy transfers were accepted for {key}, but no NotifyEVChargingNeeds came within {wait}",
         title="New charging needs do not follow the energy transfers that the CSMS allows",
         severity=Severity.WARNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, found
@@ -207,6 +208,7 @@ class TariffEvents21(Topic):
         kept_by=call("NotifyEvent"),
         keeps=lambda topic, frame: None if topic._problem else "problem",
         early=False,
+        at_close=AtClose.LATE,
         text="the tariff or its costs work again, but TariffCostCtrlr.Problem was not reported as false within {wait}",
         title="The end of a problem with tariffs or costs is not reported",
         severity=Severity.WARNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, ongoing
@@ -221,6 +222,7 @@ class RequiredTariffs21(Topic):
         promised=lambda topic, frame: topic.unusable_for_driver(frame),
         kept_by=call("NotifyEvent"),
         keeps=lambda topic, frame: "problem" if any(map(is_problem, elements(frame.payload, "eventData"))) else None,
+        at_close=AtClose.LATE,
         text="the tariff has what the station does not support, but no NotifyEvent for Problem came within {wait}",
         title="A station does not report that it cannot use the tariff of a driver",
         severity=Severity.WARNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import AtClose
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, found, ongoing, same
@@ -186,6 +187,7 @@ class Tariffs21(Topic):
         kept_by=call("TransactionEvent"),
         keeps=_in_use,
         excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        at_close=AtClose.LATE,
         text="{key} was accepted, but no TransactionEvent has named it within {wait}",
         title="A new tariff of a transaction is accepted, but not reported",
         severity=Severity.WARNING,
@@ -306,6 +308,7 @@ class Tariffs21(Topic):
         kept_by=call("NotifyEvent"),
         keeps=lambda topic, frame: "problem" if _is_problem(frame) else None,
         early=False,
+        at_close=AtClose.LATE,
         text="the costs could not be calculated, but no NotifyEvent for TariffCostCtrlr.Problem came within {wait}",
         title="Costs that could not be calculated are not reported as a problem",
         severity=Severity.WARNING,
