@@ -21,6 +21,9 @@ from inspector.recorder.recorder import FirstFinding
 
 LINES_A_SECOND = 20
 """The most lines printed per second; one more line has the number of the others."""
+UNHEARD_S = 60.0
+"""After so long without any charge point, the user is asked to check the address."""
+NOBODY_YET = "nobody has connected yet: check the address in the charge point, and restart it"
 WAITING = 1000
 """The most lines that wait for a slow terminal."""
 _LONGEST = 300
@@ -41,11 +44,13 @@ class Console:
         self._left_out: Counter[str] = Counter()
         self._opened: dict[int, float] = {}
         self._rules: set[str] = set()
+        self._started, self._unheard = self._clock(), True
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self._thread.start()
 
     def connected(self, number: int, facts: Any) -> None:
         """Print that a session was opened."""
+        self._unheard = False
         self._opened[number] = self._clock()
         if self._may("connect"):
             agreed = str(facts.get("subprotocol") or "no subprotocol")[:60]
@@ -65,6 +70,7 @@ class Console:
 
     def refused(self, kind: str, detail: dict[str, Any]) -> None:
         """Print that a charge point could not connect."""
+        self._unheard = False
         if not self._may("refusal"):
             return
         name = _name(detail) if detail.get("charge_point_id") else str(detail.get("remote_addr") or "?")
@@ -130,6 +136,9 @@ class Console:
         try:
             return self._lines.get(timeout=1.0)
         except queue.Empty:
+            if self._unheard and self._clock() - self._started >= UNHEARD_S:
+                self._unheard = False
+                return NOBODY_YET
             # No line came for a while: print the counts of the last busy second.
             if self._left_out and int(self._clock()) != self._second:
                 self._flush()

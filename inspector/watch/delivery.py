@@ -80,7 +80,7 @@ def deliver(target: Target, message: Message) -> None:
         one of FAILURES: it did not arrive.
     """
     if target.command:
-        document = json.dumps(message, ensure_ascii=False)
+        document = f"{json.dumps(message, ensure_ascii=False)}\n"
         subprocess.run(target.command, input=document, text=True, timeout=TIMEOUT_S, check=True, capture_output=True)
         return
     headers = {"User-Agent": "chargesentinel"}
@@ -145,4 +145,6 @@ def _why(error: Exception) -> str:
         return f"the command ended with exit code {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired | TimeoutError):
         return f"no end within {TIMEOUT_S:g} s"
+    if isinstance(error, OSError) and error.filename:
+        return visible(f"cannot start {error.filename}: {(error.strerror or str(error)).lower()}")
     return visible(getattr(error, "strerror", None) or str(error)).lower()

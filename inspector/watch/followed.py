@@ -12,6 +12,7 @@ from inspector.rules.topics.attempts import what_failed
 from inspector.store.files.sealing import ROTATION
 
 _LISTED = 500
+_ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the proxy", "unknown": "an unknown side"}
 _SHADOWS = f"(SELECT session_id FROM events WHERE kind = '{SHADOW}')"
 """The sessions with shadows: what happens in them is no news about the charge point."""
 
@@ -118,7 +119,7 @@ class Position:
                 continue
             del self.open[number]
             code = csms_code if by == "csms" else cp_code
-            how = f"{by or 'the end of the recorder'}{'' if code is None else f', code {code}'}"
+            how = f"{_ENDERS.get(by, by) or 'the end of the recorder'}{'' if code is None else f', code {code}'}"
             ended[name] = Happened(name, closed_ns or last_ns or opened_ns, f"disconnected by {how}")
         seen.left = [one for name, one in ended.items() if name not in seen.connected]
 

@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.client import connect
 
 from inspector.proxy.certificates import Authority, Issued
+from inspector.proxy.console import NOBODY_YET
 from tests.processes import Program
 from tests.proxy.conftest import upgrade_request
 from tests.test_repository import ROOT
@@ -284,5 +285,6 @@ def test_a_proxy_on_loopback_says_that_no_charger_can_reach_it(bench: Bench) -> 
 
 def test_every_block_of_the_page_is_reproduced() -> None:
     assert PAGE.read_text().count("```text") == len(QUOTED)
-    assert {*CASES, "only loopback"} == set(QUOTED)
+    assert {*CASES, "only loopback", "nobody yet"} == set(QUOTED)
+    assert QUOTED["nobody yet"] == [NOBODY_YET]  # printed after a minute, see the tests of the console
     assert all(QUOTED.values())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from inspector.proxy import refusals
-from inspector.proxy.console import LINES_A_SECOND, WAITING, Console
+from inspector.proxy.console import LINES_A_SECOND, NOBODY_YET, UNHEARD_S, WAITING, Console
 from inspector.websocket.frames import make_frame
 from tests.processes import Program
 from tests.proxy.conftest import raw_charge_point, raw_csms
@@ -68,6 +68,16 @@ def test_each_thing_that_happens_is_a_line() -> None:
         "10.0.0.9 refused: the charge point sent no HTTP request",
         "CP1 first error payload.schema (charge point): x is no member here",
     ]
+
+
+def test_a_minute_without_any_charge_point_is_reported_once() -> None:
+    terminal, now = Terminal(), [100.0]
+    console = Console(terminal.write, lambda: now[0])
+    now[0] += UNHEARD_S
+    terminal.wait_for(lambda lines: lines == [NOBODY_YET])
+    console.connected(1, facts())
+    console.close(20)
+    assert len(terminal.lines) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from inspector.recorder.rollover import rotate
 from inspector.watch.alert_run import AlertRun
-from inspector.watch.alerts_file import load
+from inspector.watch.alerts_file import Target, load
+from inspector.watch.delivery import send_test
 from tests.browse.charging import SECOND, Recording
 from tests.watch.webhook import Webhook
 
@@ -72,7 +73,7 @@ def test_a_disconnect_without_return_is_sent_once_and_once_when_it_is_over(bench
     (message,) = bench.look(MINUTE)
     assert (message["status"], message["alert"]) == ("alert", "gone")
     assert message["items"][0]["charge_point"] == "CP-1"
-    assert "disconnected by charge-point, and has not returned for 10 minutes" in message["items"][0]["text"]
+    assert "disconnected by the charge point, and has not returned for 10 minutes" in message["items"][0]["text"]
     assert bench.look(MINUTE) == bench.look(60 * MINUTE) == []
     bench.recording.connect("CP-1")
     (message,) = bench.look(MINUTE)
@@ -261,7 +262,14 @@ def test_a_command_gets_the_message_on_its_standard_input(bench: Bench, tmp_path
     bench.recording.commit()
     run.step(bench.recording.now)
     run.step(bench.recording.now + SECOND)
-    assert json.loads((tmp_path / "got").read_text())["items"][0]["charge_point"] == "CP-1"
+    got = (tmp_path / "got").read_text()
+    assert json.loads(got)["items"][0]["charge_point"] == "CP-1"
+    assert got.endswith("}\n")  # so that a command that appends to a file writes lines
+
+
+def test_a_command_that_does_not_exist_is_named() -> None:
+    target = Target("screen", command=("no-such-notifier", "ChargeSentinel"))
+    assert send_test(target, 0) == "cannot start no-such-notifier: no such file or directory"
 
 
 def test_the_files_of_a_rotated_recording_are_read_one_after_the_other(bench: Bench, tmp_path: Path) -> None:
