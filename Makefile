@@ -47,6 +47,7 @@ bench: .venv/ready-dev ## what relaying and recording cost, measured beside othe
 	@$(PYTHON) -m bench.judging
 	@$(PYTHON) -m bench.importing
 	@$(PYTHON) -m bench $(ARGS)
+	@$(PYTHON) -m bench.shadows $(filter --quick,$(ARGS))
 
 profile: .venv/ready-dev ## what each step from the socket to the disk costs a frame, sampled under load
 	@$(PYTHON) -m bench.ledger $(ARGS)

@@ -37,10 +37,11 @@ def argv(name: str, port: int, upstream_port: int, folder: Path) -> list[str]:
             str(Path(sys.executable).parent / "mitmdump"),
             *("-q", "--mode", f"reverse:http://{upstream}@127.0.0.1:{port}", "--set", f"confdir={folder}"),
         ]
-    if name == "proxy":
+    if name in ("proxy", "proxy-shadow"):  # the shadow is the same CSMS, on other connections
         return [
             *(sys.executable, "-m", "inspector", "proxy", "--upstream", f"ws://{upstream}"),
             *("--listen", f"127.0.0.1:{port}", "--db", str(folder / "bench.db")),
+            *(("--shadow", f"*=ws://{upstream}") if name == "proxy-shadow" else ()),
         ]
     return [sys.executable, __file__, name, str(port), str(upstream_port)]
 

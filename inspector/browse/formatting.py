@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.browse.interventions import in_words
-from inspector.records import EDITED, INTERVENTION, TAKEN_OVER
+from inspector.records import EDITED, INTERVENTION, SHADOW, TAKEN_OVER
 from inspector.store.rows import Session
 from inspector.units import UNTIMED_NS
 
@@ -268,6 +268,8 @@ def event_line(kind: str, detail: Any) -> str:
         return f"the waiting {what}: {detail['why']}" if detail.get("why") else f"the held {what}, by hand"
     if kind == TAKEN_OVER:
         return "interventions may change the session from here on"
+    if kind == SHADOW:
+        return f"mirrors session {detail.get('shadow_of') or '?'} to {detail.get('shadow') or '?'}"
     if kind == "sent":
         return f"the delayed {detail.get('what') or 'frame'}"
     if kind == "unreachable":

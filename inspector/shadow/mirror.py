@@ -71,7 +71,7 @@ class _Waiting:
     message: Call | Send
     raw: bytes
     exchange: _Exchange
-    times: int
+    fresh_id: str
     attempts: int = 0
 
     @property
@@ -173,7 +173,7 @@ class Mirror:
         self._queue.appendleft(again)
 
     def _again(self, one: _Waiting) -> _Waiting:
-        return _Waiting(one.message, one.raw, one.exchange, self._number(one.message.message_id), one.attempts)
+        return _Waiting(one.message, one.raw, one.exchange, self._fresh_id(one.message.message_id), one.attempts)
 
     def received(self, raw: bytes) -> None:
         """Take a text message of the shadow."""
@@ -199,7 +199,7 @@ class Mirror:
             waiting.attempts += 1
             if isinstance(waiting.message, Call):
                 self._flying, self._sent_s = waiting, now_s
-                _keep(self._of_shadow, self._id_of(waiting), waiting.exchange)
+                _keep(self._of_shadow, waiting.fresh_id, waiting.exchange)
             else:
                 self.waiting_bytes -= waiting.size
             yield Outgoing(text, False)
@@ -240,7 +240,7 @@ class Mirror:
         exchange = _Exchange(message.action)
         if isinstance(message, Call):
             _keep(self._of_primary, message.message_id, exchange)
-        waiting = _Waiting(message, raw, exchange, self._number(message.message_id))
+        waiting = _Waiting(message, raw, exchange, self._fresh_id(message.message_id))
         if message.action == "BootNotification":
             self._boot, self._booted = waiting, False
         self._queue.append(waiting)
@@ -255,18 +255,15 @@ class Mirror:
                 exchange.primary = message.payload
                 self._learn(exchange)
 
-    def _number(self, message_id: str) -> int:
-        """Return how often this id has been mirrored, with this time."""
+    def _fresh_id(self, message_id: str) -> str:
+        """Return the message id for the next CALL with this id."""
         times = self._times.pop(message_id, 0) + 1
         self._times[message_id] = times
         if len(self._times) > MOST_IDS:
             del self._times[next(iter(self._times))]
-        return times
+        return mirrored_id(message_id, times)
 
     # --- the session with the shadow ------------------------------------------------------------------------------
-
-    def _id_of(self, waiting: _Waiting) -> str:
-        return mirrored_id(waiting.message.message_id, waiting.times)
 
     def _text_of(self, waiting: _Waiting) -> str | None:
         """Return a CALL as the shadow gets it, None if it gets none."""
@@ -278,7 +275,7 @@ class Mirror:
         if "request" in missing or (missing and message.action == "ReservationStatusUpdate"):
             self.left_out[message.action] += 1  # it reports what only the primary has asked for
             return None
-        fresh = self._id_of(waiting)
+        fresh = waiting.fresh_id
         text = self._ids.mirrored(waiting.raw, message.action, message.message_id, fresh, missing & OPTIONAL_KINDS)
         if fresh not in text[:100]:
             self.left_out[message.action] += 1  # its message id is a number, so no answer could be recognised
@@ -295,7 +292,7 @@ class Mirror:
             if _has_ids(exchange.action, message):
                 exchange.shadow = message.payload
                 self._learn(exchange)
-        if self._flying is not None and self._id_of(self._flying) == message.message_id:
+        if self._flying is not None and self._flying.fresh_id == message.message_id:
             self._landed()
 
     def _landed(self) -> None:

@@ -13,6 +13,7 @@ from inspector.store.reading.stored_records import read as stored_records
 from inspector.store.schema import connect
 from inspector.watch.followed import Position
 from tests.browse.charging import Recording
+from tests.forked import chargesentinel
 
 SHADOW_OF = {"shadow": "ws://127.0.0.1:9900", "shadow_of": 1}
 
@@ -92,3 +93,9 @@ def test_alerts_hear_nothing_of_a_shadow(tmp_path: Path) -> None:
         assert db.execute("SELECT count(*) FROM events WHERE kind = ?", (SHADOW,)).fetchone() == (1,)
         seen = Position().look(db)
     assert seen.left == [] and list(seen.connected) == ["CP-7"] and seen.findings == []
+
+
+def test_the_list_of_sessions_says_which_one_mirrors_which(tmp_path: Path) -> None:
+    done = chargesentinel("sessions", str(recording_with_shadow(tmp_path / "r.db")))
+    newest, oldest = done.stdout.splitlines()[1:]
+    assert newest.endswith("· shadow of 1") and "shadow" not in oldest

@@ -102,6 +102,7 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
     from inspector.cli.output.screen import Screen
     from inspector.escaping import visible
     from inspector.store.reading.reader import severities
+    from inspector.store.reading.shadows import shadow_links
 
     screen = Screen()
     if not found:
@@ -116,6 +117,7 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
     roomy = not screen.width or screen.width >= fixed + name + 30
     head = f"{'ID':>{number}}  {'CHARGE POINT':<{name}}  {'OCPP':<5} {'OPENED (UTC)':<16} {'LASTED':>8} {'FRAMES':>6}"
     screen.print((f"{head}  {'FINDINGS':<8} ENDED", "head"))
+    mirrored = shadow_links(db)
     for one in found:
         end = one.closed_ns or one.last_seen_ns or one.opened_ns
         who = visible(one.charge_point_id or "?")
@@ -128,6 +130,7 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
             f" {_clock(end - one.opened_ns):>8} {one.frame_count:>6}  ",
             *_counts(counted[one.id]),
             (ending(one) if roomy else _short(one), _STATE_STYLES.get(one.state, "")),
+            (f" · shadow of {mirrored[one.id] or '?'}" if one.id in mirrored else "", ""),
         )
 
 

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from inspector import records
 from inspector.proxy.shadows.shadow_counts import ShadowCounts
 from inspector.proxy.shadows.shadow_dial import CLOSE_S, FAILURES, dial, why
+from inspector.proxy.shadows.turns import Turns
 from inspector.records import BINARY, TEXT, CloseFacts, SessionFacts
 from inspector.shadow.mirror import CAUSES, Mirror
 
@@ -53,7 +54,7 @@ class ShadowLink:
         number: Callable[[], int],
         counts: ShadowCounts,
         earlier: Counter[str],
-        turn: asyncio.Lock,
+        turn: Turns,
         say: Callable[[str], None],
         note: Callable[[dict[str, Any]], None],
     ) -> None:
@@ -70,7 +71,7 @@ class ShadowLink:
             number: returns the next session number.
             counts: the counters of this run.
             earlier: CALLs of earlier sessions that are lost and not reported yet, by cause; shared by later sessions.
-            turn: shared by all links, so that only one works in each turn of the event loop.
+            turn: shared by all links, to limit the time that they take from the relay.
             say: prints a line about the link.
             note: records a fact about the link in the charge point's session.
         """
@@ -121,6 +122,10 @@ class ShadowLink:
             self._count_waiting(self.mirror.waiting_bytes)
 
     async def _wait(self, seconds: float | None) -> None:
+        if seconds is None:
+            await self._wake.wait()
+            self._wake.clear()
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

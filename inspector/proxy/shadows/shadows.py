@@ -17,6 +17,7 @@ from inspector.proxy.session_tap import SessionTap
 from inspector.proxy.shadows.shadow_counts import ShadowCounts
 from inspector.proxy.shadows.shadow_link import ShadowLink
 from inspector.proxy.shadows.shadow_options import ShadowOptions
+from inspector.proxy.shadows.turns import Turns
 from inspector.records import SessionFacts
 from inspector.redaction import handshake
 from inspector.shadow.mirror import Mirror
@@ -49,7 +50,7 @@ class Shadows:
         self._options, self._put, self._number = options, put, number
         self.counts = ShadowCounts(list(map(str, options.upstreams)))
         self.console: Console | None = None
-        self._turn = asyncio.Lock()
+        self._turn = Turns()
         self._known: dict[tuple[str, str], tuple[ShadowIds, Counter[str]]] = {}
         self._links: dict[int, list[ShadowLink]] = {}
         self._running: set[ShadowLink] = set()
