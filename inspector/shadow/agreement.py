@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,10 @@ MOST_DIFFERENCES = 10_000
 """The most differences that a report lists; it counts all."""
 _DECIDED = frozenset({("BootNotification", "interval")})
 """Members that may differ from run to run of one CSMS, but that a CSMS decides: two CSMSs should decide alike."""
+
+type Place = tuple[str | None, str]
+"""An action and a JSON pointer with `*` in place of indexes: where two CSMSs of the same software differ by chance."""
+_INDEX = re.compile(r"/\d+(?=/|$)")
 
 SAME, DIFFERS, ABSENT, LATE = "same", "differs", "missing", "late"
 EXTRA_CALL, CLOSED = "extra-call", "closed"
@@ -116,6 +121,8 @@ class Report:
         findings: findings that only one side has.
         unreachable: charge points that could not be mirrored at some time, each with the first reason.
         models: (vendor, model, firmware) by charge point.
+        sessions: how many sessions of charge points are compared.
+        noise: how many differences were left out as noise, by place.
     """
 
     shadow: str
@@ -132,6 +139,7 @@ class Report:
     unreachable: dict[str, str] = field(default_factory=dict)
     models: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
     sessions: int = 0
+    noise: Counter[Place] = field(default_factory=Counter)
 
     @property
     def total(self) -> Tally:
@@ -150,6 +158,10 @@ class Report:
             members.setdefault(self.models.get(name, (None, None, None)), []).append(tally)
         return {model: _sum(tallies) for model, tallies in members.items()}
 
+    def places(self) -> frozenset[Place]:
+        """Return where answers differ: noise, if the shadow runs the same software as the primary."""
+        return frozenset(place_of(one.action, one.pointer) for one in self.differences if one.pointer is not None)
+
     def note(self, one: Disagreement) -> None:
         """Add a difference."""
         self.found += 1
@@ -157,12 +169,23 @@ class Report:
             self.differences.append(one)
 
 
+def place_of(action: str | None, pointer: str) -> Place:
+    """Return the place of a difference; the payload of an answer is at /2."""
+    return action, pointer[:2] + _INDEX.sub("/*", pointer[2:])
+
+
 def _sum(tallies: Iterable[Tally]) -> Tally:
     every = list(tallies)
     return Tally(*(sum(getattr(one, name) for one in every) for name in Tally.__slots__))
 
 
-def compare_with_shadow(db: sqlite3.Connection, shadow: str, policy: Policy, late_s: float = LATE_S) -> Report:
+def compare_with_shadow(
+    db: sqlite3.Connection,
+    shadow: str,
+    policy: Policy,
+    late_s: float = LATE_S,
+    noise: frozenset[Place] = frozenset(),
+) -> Report:
     """Compare all sessions of a recording that a shadow mirrors.
 
     Args:
@@ -170,6 +193,7 @@ def compare_with_shadow(db: sqlite3.Connection, shadow: str, policy: Policy, lat
         shadow: the address of the shadow, as in the recording.
         policy: decides which differences between two answers count.
         late_s: how much longer than the primary's an answer may take, in seconds.
+        noise: places whose differences do not count.
     """
     report = Report(shadow)
     policy = ShadowPolicy.of(policy)
@@ -179,7 +203,7 @@ def compare_with_shadow(db: sqlite3.Connection, shadow: str, policy: Policy, lat
         report.sessions += 1
         tally = report.charge_points.setdefault(name, Tally())
         for pair in mirrored.pairs:
-            _compare_pair(report, tally, name, pair, ids.setdefault(name, ShadowIds()), policy, late_s)
+            _compare_pair(report, tally, name, pair, ids.setdefault(name, ShadowIds()), policy, late_s, noise)
         _compare_csms_calls(report, name, mirrored)
         _compare_ends(report, name, mirrored)
         report.findings += _one_sided(db, name, mirrored)
@@ -192,7 +216,14 @@ def compare_with_shadow(db: sqlite3.Connection, shadow: str, policy: Policy, lat
 
 
 def _compare_pair(
-    report: Report, tally: Tally, name: str, pair: Pair, ids: ShadowIds, policy: Policy, late_s: float
+    report: Report,
+    tally: Tally,
+    name: str,
+    pair: Pair,
+    ids: ShadowIds,
+    policy: Policy,
+    late_s: float,
+    noise: frozenset[Place],
 ) -> None:
     action = pair.primary.call.action or "?"
     if pair.shadow is None:
@@ -202,7 +233,12 @@ def _compare_pair(
     for exchange, latencies in ((pair.primary, of_primary), (pair.shadow, of_shadow)):
         if exchange.latency_ns is not None:
             latencies.append(exchange.latency_ns / 1e6)
-    found = list(_disagreements(name, action, pair.primary, pair.shadow, ids, policy, late_s))
+    found = []
+    for one in _disagreements(name, action, pair.primary, pair.shadow, ids, policy, late_s):
+        if one.pointer is not None and (place := place_of(action, one.pointer)) in noise:
+            report.noise[place] += 1
+        else:
+            found.append(one)
     verdict = found[0].kind if found else SAME
     tally.add(verdict)
     report.agreement.setdefault(action, Tally()).add(verdict)

@@ -258,3 +258,21 @@ def test_of_several_shadows_one_has_to_be_chosen(tmp_path: Path) -> None:
     path = both.finish()
     assert "choose one with --shadow" in chargesentinel("shadow", "report", str(path)).stderr
     assert report(path, "--shadow", "ws://127.0.0.1:9900")[0] == 0
+
+
+def test_what_also_differs_at_an_instance_of_the_same_software_is_noise(tmp_path: Path) -> None:
+    both = Both(tmp_path / "r.db")
+    second = both.recording.connect("CP-7", shadow="ws://127.0.0.1:9901", shadow_of=1)
+    by_chance = {**ANSWERS["BootNotification"], "interval": 301}
+    both.ask(0, "BootNotification", answer={**by_chance, "status": "Pending"})
+    for up, frame in (
+        (True, [2, mirrored_id("m0", 1), "BootNotification", CALLS["BootNotification"]]),
+        (False, [3, mirrored_id("m0", 1), by_chance]),
+    ):
+        second.say(up, json.dumps(frame))
+    path = both.finish()
+    code, found = report(path, "--noise", "ws://127.0.0.1:9901")
+    assert code == 1 and [one["pointer"] for one in found["differences"]] == ["/2/status"]
+    assert found["noise"] == [{"action": "BootNotification", "pointer": "/2/interval", "left_out": 1}]
+    assert report(path, "--shadow", "ws://127.0.0.1:9900")[1]["differences_total"] == 2
+    assert "--noise ws://x" in chargesentinel("shadow", "report", str(path), "--noise", "ws://x").stderr

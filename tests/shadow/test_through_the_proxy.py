@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from tests.forked import chargesentinel
 from tests.processes import Program
 from tests.shadow.shadow_bench import CHARGED, SUBPROTOCOLS, Csms, charge_point, eventually, listening, proxy, shadowed
 
@@ -140,6 +141,63 @@ async def test_a_shadow_that_never_answers_costs_it_the_calls_that_its_queue_can
     lost = sum(gap["frames"] for gap in gaps if gap["cause"] in ("shadow-queue", "shadow-ended"))
     assert len(primary.heard) == len(CHARGED) + 200
     assert 200 < lost < len(primary.heard) and any(gap["cause"] == "shadow-queue" for gap in gaps)
+
+
+async def test_a_charge_point_that_reconnects_waits_until_its_shadow_has_the_rest(tmp_path: Path) -> None:
+    primary, shadow, db = Csms(7), Csms(5001), tmp_path / "traffic.db"
+    shadow.delay_s["Heartbeat"] = 1.5
+    async with shadowed(primary, shadow, db) as (_, url, _):
+        for _ in range(2):
+            async with charge_point(url) as one:
+                await one.call("Heartbeat", {})
+                await one.charge()
+        await eventually(lambda: len(shadow.heard) == len(primary.heard), 20)
+    assert shadow.actions() == primary.actions()
+    ids = [call["transactionId"] for call in shadow.of("StopTransaction")]
+    assert ids == [5001, 5002]
+    assert rows(db, "SELECT count(*) FROM events WHERE kind = 'gap'") == [(0,)]
+
+
+async def test_a_token_in_the_path_of_a_charge_point_does_not_reach_a_shadow(tmp_path: Path) -> None:
+    primary, shadow = Csms(7), Csms(5001)
+    name = "CP-1?token=secret-in-the-query"
+    async with shadowed(primary, shadow, tmp_path / "t.db") as (_, url, _), charge_point(url, name) as one:
+        await one.call("Heartbeat", {})
+        await eventually(lambda: shadow.heard)
+    (asked,) = shadow.connections
+    assert asked.request is not None and "secret" not in asked.request.path
+
+
+async def test_with_interventions_a_shadow_gets_what_the_primary_gets(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    primary, shadow, db = Csms(7), Csms(5001), tmp_path / "traffic.db"
+    rules = ("--interventions", tmp_path / "rules.toml")
+    async with shadowed(primary, shadow, db, *rules) as (_, url, _), charge_point(url) as one:
+        await one.charge()
+        await eventually(lambda: len(shadow.heard) == len(primary.heard))
+    assert shadow.actions() == primary.actions() == [action for action in CHARGED if action != "Authorize"]
+    assert [call["meterStart"] for call in shadow.of("StartTransaction")] == [42]
+    assert [call["transactionId"] for call in shadow.of("StopTransaction")] == [5001]
+    report = chargesentinel("shadow", "report", db, "--json")
+    assert report.returncode == 0, report.stdout
+
+
+RULES = """
+[[intervention]]
+name = "no-card"
+match = { action = "Authorize", type = "CALL" }
+do = { answer = { idTagInfo = { status = "Accepted" } } }
+
+[[intervention]]
+name = "other-register"
+match = { action = "StartTransaction", type = "CALL" }
+do = { edit = [{ pointer = "/meterStart", value = 42 }] }
+
+[[intervention]]
+name = "blocked-at-stop"
+match = { from = "csms", action = "StopTransaction", type = "CALLRESULT" }
+do = { edit = [{ pointer = "/idTagInfo/status", value = "Blocked" }] }
+"""
 
 
 def test_an_option_of_shadows_without_a_shadow_is_a_mistake() -> None:

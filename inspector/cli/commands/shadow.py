@@ -31,6 +31,11 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--shadow", "name", metavar="URL", help="Compare with this shadow. [default: the only one]")
 @click.option(
+    "--noise",
+    metavar="URL",
+    help="Leave out what also differs at this shadow, which runs the same software as the primary.",
+)
+@click.option(
     "--match",
     "mode",
     type=click.Choice(["strict", "semantic", "shape"]),
@@ -57,7 +62,14 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 def report(
-    file: Path, name: str | None, mode: str, policy: Path | None, late_s: float, style: str, as_json: bool
+    file: Path,
+    name: str | None,
+    noise: str | None,
+    mode: str,
+    policy: Path | None,
+    late_s: float,
+    style: str,
+    as_json: bool,
 ) -> int:
     """Compare the answers of a shadow with those of the primary.
 
@@ -73,22 +85,33 @@ def report(
     allowed = read_policy(policy, mode) if policy else Policy(mode)
     with closing(open_recording(file)) as db, readable(file):
         db.row_factory = sqlite3.Row
-        found = compare_with_shadow(db, _chosen(db, file, name), allowed, late_s)
+        same_software = _named(db, file, "--noise", noise) if noise else None
+        chosen = _chosen(db, file, name, same_software)
+        places = compare_with_shadow(db, same_software, allowed, late_s).places() if same_software else frozenset()
+        found = compare_with_shadow(db, chosen, allowed, late_s, places)
     shadow_reports.write("json" if as_json else style, found)
     return 0 if found.agrees else 1
 
 
-def _chosen(db: sqlite3.Connection, file: Path, name: str | None) -> str:
+def _chosen(db: sqlite3.Connection, file: Path, name: str | None, same_software: str | None) -> str:
     from inspector.shadow.pairing import shadow_names
 
     names = shadow_names(db)
     if not names:
         raise UnusableFile(file, "no session in it has a shadow", "record with `chargesentinel proxy --shadow`")
     if name is not None:
-        fitting = [one for one in names if one in (name, name.rstrip("/"))]
-        if not fitting:
-            raise UserMistake(f"--shadow {name}: {file} has {', '.join(names)}")
-        return fitting[0]
-    if len(names) > 1:
-        raise UserMistake(f"{file} has several shadows; choose one with --shadow: {', '.join(names)}")
-    return names[0]
+        return _named(db, file, "--shadow", name)
+    candidates = [one for one in names if one != same_software] or names
+    if len(candidates) > 1:
+        raise UserMistake(f"{file} has several shadows; choose one with --shadow: {', '.join(candidates)}")
+    return candidates[0]
+
+
+def _named(db: sqlite3.Connection, file: Path, option: str, name: str) -> str:
+    """Return the name of a shadow as the recording has it."""
+    from inspector.shadow.pairing import shadow_names
+
+    names = shadow_names(db)
+    if found := next((one for one in names if one in (name, name.rstrip("/"))), None):
+        return found
+    raise UserMistake(f"{option} {name}: {file} has {', '.join(names) or 'no shadow'}")

@@ -50,6 +50,10 @@ def as_json(report: Report) -> dict[str, Any]:
         "findings": [one._asdict() for one in report.findings],
         "not_mirrored": dict(sorted(report.not_mirrored.items())),
         "lost": {cause: {"calls": calls, "reason": CAUSES.get(cause)} for cause, calls in sorted(report.lost.items())},
+        "noise": [
+            {"action": action, "pointer": pointer, "left_out": times}
+            for (action, pointer), times in sorted(report.noise.items(), key=str)
+        ],
         "unreachable": [{"charge_point": name, "reason": reason} for name, reason in report.unreachable.items()],
         "charge_points": [
             {"charge_point": name, **_model(report.models.get(name, (None, None, None))), **_counts(tally)}
@@ -145,6 +149,11 @@ def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
         lines = [f"{action}: {calls}" for action, calls in sorted(report.not_mirrored.items())]
         lines += [f"{calls} because {CAUSES.get(cause, cause)}" for cause, calls in report.lost.items()]
         yield "CALLs that the shadow did not get", lines
+    if report.noise:
+        lines = [
+            f"{action} {pointer}: {quantity(times, 'difference')}" for (action, pointer), times in report.noise.items()
+        ]
+        yield "left out as noise", lines
     if report.unreachable:
         yield "not reached at some time", [f"{name}: {reason}" for name, reason in report.unreachable.items()]
 

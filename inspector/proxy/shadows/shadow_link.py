@@ -81,6 +81,7 @@ class ShadowLink:
         self._lost, self._turn, self._say, self._note = earlier, turn, say, note
         self._wake = asyncio.Event()
         self._ends_s: float | None = None
+        self._drain_s = DRAIN_S
         self._number = 0
         self._reported_down = False
         self._may_read = BURST
@@ -94,15 +95,25 @@ class ShadowLink:
 
     def end(self, drain_s: float = DRAIN_S) -> None:
         """Note that the charge point's session has ended; `run` returns as soon as nothing waits any more."""
-        ends_s = monotonic() + drain_s
+        ends_s, self._drain_s = monotonic() + drain_s, drain_s
         self._ends_s = ends_s if self._ends_s is None else min(self._ends_s, ends_s)
         self._wake.set()
 
-    async def run(self) -> None:
-        """Connect, mirror and record until the charge point's session has ended."""
+    async def run(self, before: asyncio.Task[None] | None = None) -> None:
+        """Connect, mirror and record until the charge point's session has ended.
+
+        `before` is the link of the charge point's session before this one: it may still send what waits, and most CSMSs
+        close the connection of a charge point that connects once more.
+        """
         delays = _delays()
         try:
-            while self._ends_s is None:
+            if before is not None and not before.done():
+                await asyncio.wait([before], timeout=DRAIN_S)
+                if self._ends_s is not None:  # a short session: it has the same time, from now on
+                    self._ends_s = monotonic() + self._drain_s
+            first = True
+            while first or self._ends_s is None:
+                first = False
                 began = monotonic()
                 if (connection := await self._connect()) is not None:
                     await self._talk(connection)

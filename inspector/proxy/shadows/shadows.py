@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,15 @@ MOST_KNOWN = 20_000
 """Pairs of a charge point and a shadow whose ids are kept; the oldest one is forgotten first."""
 
 
+@dataclass(slots=True)
+class _Known:
+    """What outlives the sessions of a charge point with a shadow: ids, lost CALLs by cause, and the latest link."""
+
+    ids: ShadowIds = field(default_factory=ShadowIds)
+    lost: Counter[str] = field(default_factory=Counter)
+    latest: asyncio.Task[None] | None = None
+
+
 class Shadows:
     """Mirrors the sessions of charge points to their shadows."""
 
@@ -51,7 +61,7 @@ class Shadows:
         self.counts = ShadowCounts(list(map(str, options.upstreams)))
         self.console: Console | None = None
         self._turn = Turns()
-        self._known: dict[tuple[str, str], tuple[ShadowIds, Counter[str]]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._links: dict[int, list[ShadowLink]] = {}
         self._running: set[ShadowLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,7 +75,8 @@ class Shadows:
         self._links[tap.number] = links
         tap.mirror = links[0].offer if len(links) == 1 else partial(_offer_to_all, links)
         for link in links:
-            task = asyncio.create_task(link.run())
+            known = self._known_of(name, link.name)
+            task = known.latest = asyncio.create_task(link.run(known.latest))
             self._tasks.add(task)
             self._running.add(link)
             task.add_done_callback(partial(self._done, str(tap), link))
@@ -73,12 +84,14 @@ class Shadows:
     def _link(self, tap: SessionTap, shadow: Upstream, path: str, request: handshake.Headers) -> ShadowLink:
         facts = tap.facts
         name = facts.get("charge_point_id") or ""
-        ids, lost = self._known_of(name, str(shadow))
+        known = self._known_of(name, str(shadow))
         forced = facts.get("ocpp_version")
         version = OcppVersion(forced) if forced else SUBPROTOCOLS.get(facts.get("subprotocol") or "")
-        mirror = Mirror(ids, version, limit_bytes=self._options.queue_bytes, answering=self._options.answering)
+        mirror = Mirror(known.ids, version, limit_bytes=self._options.queue_bytes, answering=self._options.answering)
         headers: dict[str, str] = {}
-        if self._options.pass_authorization and (authorization := handshake.get(request, "authorization")):
+        if not self._options.pass_authorization:
+            path = handshake.safe_path(path)  # a token in the path is a password too
+        elif authorization := handshake.get(request, "authorization"):
             headers["Authorization"] = authorization
         return ShadowLink(
             str(shadow),
@@ -90,7 +103,7 @@ class Shadows:
             put=self._put,
             number=self._number,
             counts=self.counts,
-            earlier=lost,
+            earlier=known.lost,
             turn=self._turn,
             say=partial(self._say, name),
             note=partial(_note, tap),
@@ -117,8 +130,8 @@ class Shadows:
             facts["auth_password_length"] = of_primary.get("auth_password_length")
         return facts
 
-    def _known_of(self, charge_point_id: str, shadow: str) -> tuple[ShadowIds, Counter[str]]:
-        known = self._known.pop((charge_point_id, shadow), None) or (ShadowIds(), Counter())
+    def _known_of(self, charge_point_id: str, shadow: str) -> _Known:
+        known = self._known.pop((charge_point_id, shadow), None) or _Known()
         self._known[charge_point_id, shadow] = known
         if len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
