@@ -162,28 +162,3 @@ def test_demo_and_test_work_in_a_fresh_clone_and_again_without_network(fresh_clo
         assert again.returncode == 0, again.stdout + again.stderr
         assert "Installing" not in again.stdout
     assert offline, "this machine makes no network namespace; the second run was only kept from the package index"
-
-
-@pytest.mark.long
-@pytest.mark.timeout(600)
-def test_the_wheel_alone_plays_the_demo(tmp_path: Path) -> None:
-    """The wheel needs nothing from the source tree, and ignores files of the same names in the current folder."""
-    built = run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], ROOT)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    bin_folder = tmp_path / "venv/bin"
-    for argv in (
-        [sys.executable, "-m", "venv", str(tmp_path / "venv")],
-        [str(bin_folder / "pip"), "install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)],
-    ):
-        done = run(argv, tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    elsewhere = tmp_path / "elsewhere"
-    executable(elsewhere / "inspector/__init__.py", "raise SystemExit('not this one')")
-    played = run([str(bin_folder / "chargesentinel"), "demo", "--exit", *ANY_PORTS], elsewhere)
-    assert played.returncode == 0, played.stdout + played.stderr
-    assert "Recorded in demo.db: 3 sessions" in played.stdout
-    assert "Findings: 0 error" in played.stdout
-    listed = run([str(bin_folder / "chargesentinel"), "proxy", "--interventions", "list"], elsewhere)
-    assert listed.returncode == 0 and "slow-boot" in listed.stdout and len(listed.stdout.splitlines()) == 10
