@@ -157,6 +157,7 @@ from inspector.rules.topics.smart_charging.phases_v21 import ProfilePhases21
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.rates_v2x import ChangedRates
+from inspector.rules.topics.smart_charging.reasons_v21 import RejectionReasons21
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.retries_v21 import ProfileRetries21
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
@@ -295,6 +296,7 @@ TOPICS: tuple[type[Topic], ...] = (
     CompositeSchedules,
     MeteredLimits,
     ChangedRates,
+    RejectionReasons21,
     ProfileRetries21,
     ProfileContents,
     OverruledProfiles,

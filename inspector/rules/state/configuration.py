@@ -59,6 +59,18 @@ class ConfigurationState(Topic):
         known = self.settings_2x.get((component.lower(), variable.lower(), evse, instance))
         return known.value if known else None
 
+    def anywhere(self, component: str, variable: str, instance: str | None = None) -> str | None:
+        """Return the value of a 2.x variable of the whole station, or else the one that all its EVSEs have.
+
+        None if it is not known, or differs between EVSEs.
+        """
+        told = self.variable(component, variable, None, instance)
+        if told is not None:
+            return told
+        wanted = (component.lower(), variable.lower())
+        found = {one.value for name, one in self.settings_2x.items() if name[:2] == wanted and name[3] == instance}
+        return found.pop() if len(found) == 1 else None
+
     def variable_number(self, component: str, variable: str, instance: str | None = None) -> int | None:
         """Return the actual value of a 2.x variable as an integer; None if it is unknown or not a number."""
         return _whole(self.variable(component, variable, None, instance))

@@ -30,6 +30,8 @@ class DataTransfers(Topic):
     def setup(self) -> None:
         self._known: Known[tuple[Direction, str], None] = Known()  # vendors that the receiver has accepted, by sender
         self._messages: Known[tuple[Direction, str, str], None] = Known()  # and their messages
+        # The refusals of each vendor, and of its messages, by sender, vendor and message ("" for the vendor).
+        self._refused: Known[tuple[Direction, str, str], str] = Known()
         self._used: Known[tuple[Direction, str], None] = Known()  # vendors whose messages each side has sent
 
     @rule(
@@ -84,9 +86,14 @@ class DataTransfers(Topic):
     def contradicted(self, frame: Frame) -> Faults:
         vendor, message = string(frame.request, "vendorId"), string(frame.request, "messageId")
         status = string(frame.payload, "status")
-        if vendor is None or frame.call is None or status not in _REFUSED:
+        if vendor is None or frame.call is None or status is None:
             return None
         asker, name = frame.call.direction, vendor.lower()
+        if status not in _REFUSED:
+            before = self._refused.get((asker, name, "")) or self._refused.get((asker, name, (message or "").lower()))
+            if before is None or status != "Accepted":
+                return None
+            return Fault(f"Accepted, but the answer was {before} before", "/2/status", key=f"{name[:40]} accepted")
         if status == "UnknownVendorId":
             if (asker, name) in self._known:
                 return Fault(f"UnknownVendorId, but {vendor[:40]!r} was known before", "/2/status", key=name[:40])
@@ -126,6 +133,10 @@ class DataTransfers(Topic):
             return
         asker, name = frame.call.direction, vendor.lower()
         self._used.note((asker, name), None)
+        if status in _REFUSED:
+            self._refused.note((asker, name, "" if status == "UnknownVendorId" else (message or "").lower()), status)
+        else:
+            self._refused.clear()  # the receiver implements more now
         if status != "UnknownVendorId":
             self._known.note((asker, name), None)
         if message is not None and status not in _REFUSED:

@@ -14,10 +14,13 @@ from inspector.rules.kit import Known
 from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
-from inspector.rules.topics.example_frames import Payload, cp, csms, script
+from inspector.rules.topics.example_frames import Payload, cp, csms, script, started, transaction_event
 
 _REPORTS_LIMIT = 20
 _FRONT = "AlwaysFront"
+SOON_S = 5.0
+"""A message may still be there so long after the end of its transaction."""
+_ENDED = transaction_event("Ended", "StopAuthorized", 1, {"stoppedReason": "Local"})
 _EMPTY = csms("GetDisplayMessages", {"requestId": 7})
 
 
@@ -33,6 +36,10 @@ def shown(status: str = "Accepted", **more: Any) -> str:
 
 def _get(status: str = "Accepted", **criteria: Any) -> str:
     return csms("GetDisplayMessages", {"requestId": 7, **criteria}, {"status": status})
+
+
+def _clear(status: str = "Accepted") -> str:
+    return csms("ClearDisplayMessage", {"id": 1}, {"status": status})
 
 
 def _listed(*messages: Payload) -> str:
@@ -163,7 +170,7 @@ class KeptMessages(Topic):
             return None
         for index, number, one in self._parts(frame):
             at, end = f"/3/messageInfo/{index}", seconds(string(one, "endDateTime"))
-            if end is not None and self._evidence.timed and end + self.settings.clock_skew_s < frame.ts_ns / 1e9:
+            if end is not None and self._evidence.timed and end + self._slack() < frame.ts_ns / 1e9:
                 return Fault(f"message {number} ended at {one['endDateTime'][:30]}", at, key=str(number))
             known = self._transactions.by_id.get(string(one, "transactionId") or "")
             if known is not None and known.ended_ns is not None and known.ended_ns < report.asked.mono_ns:
@@ -206,13 +213,38 @@ class KeptMessages(Topic):
                 return Fault(f"message {number} {why}", f"/3/messageInfo/{index}", key=str(number))
         return None
 
-    def _over(self, one: Payload, asked: Frame) -> str | None:
+    def _slack(self) -> float:
+        """Return how many seconds after its end a message may still be there, because clocks differ."""
+        return min(self.settings.clock_skew_s, self._evidence.skew_s + 10)
+
+    @rule(
+        "display.clear-ended",
+        result("ClearDisplayMessage"),
+        title="A display message is cleared that was gone with its transaction or at its end",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O01.FR.07, O02.FR.02, O02.FR.07, O05.FR.02",
+        remedy="Remove a message at its endDateTime and at the end of its transaction, and answer Unknown then.",
+        bad=script(started(), shown(transactionId="t1"), _ENDED, "+ 1m", _clear()),
+        good=script(started(), shown(transactionId="t1"), _ENDED, "+ 1m", _clear("Unknown")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic.kept,
+    )
+    def clear_ended(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "id")
+        one = self.kept.get(number) if number is not None else None
+        if one is None or frame.call is None or frame.payload.get("status") != "Accepted":
+            return None
+        why = self._over(one, frame.call, SOON_S)
+        return Fault(f"message {number} {why}; expected Unknown", "/2/status", key=str(number)) if why else None
+
+    def _over(self, one: Payload, asked: Frame, margin_s: float = 0.0) -> str | None:
         """Return why an accepted message must be gone when a report of it is requested; None if it need not be."""
         end = seconds(string(one, "endDateTime"))
-        if end is not None and self._evidence.timed and end + self.settings.clock_skew_s < asked.ts_ns / 1e9:
+        if end is not None and self._evidence.timed and end + self._slack() < asked.ts_ns / 1e9:
             return f"ended at {one['endDateTime'][:30]}"
         known = self._transactions.by_id.get(string(one, "transactionId") or "")
-        if known is not None and known.ended_ns is not None and known.ended_ns < asked.mono_ns:
+        if known is not None and known.ended_ns is not None and known.ended_ns + margin_s * 1e9 < asked.mono_ns:
             return f"is for {known}, which has ended"
         return None
 

@@ -15,6 +15,8 @@ from inspector.rules.topics.display_kept_v2x import KeptMessages, shown
 from inspector.rules.topics.example_frames import NOW, cp, entry_2x, inventory_2x, script
 
 _CONTROLLER = "DisplayMessageCtrlr"
+_CHANGES = ("SetDisplayMessage", "ClearDisplayMessage")
+_COUNTS = ("displaymessages", "numberofdisplaymessages")
 _SUPPORTED = {"priority": "SupportedPriorities", "state": "SupportedStates", "format": "SupportedFormats"}
 """The variable that lists the values of each member that a station supports."""
 _REFUSALS = {"priority": "NotSupportedPriority", "state": "NotSupportedState", "format": "NotSupportedMessageFormat"}
@@ -44,6 +46,8 @@ class DisplaySupport(Topic):
 
     def setup(self) -> None:
         self._languages: frozenset[str] = frozenset()
+        self._counted: int | None = None  # how many messages there are, as the station has told
+        self._at_count: set[int] = set()  # the ids of those that were known then
         self._most: float | None = None
         self._kept = self.station.topic(KeptMessages)
         self._model = self.station.topic(DeviceModel)
@@ -182,9 +186,34 @@ class DisplaySupport(Topic):
         if self._most is None or number is None or frame.payload.get("status") != "Accepted":
             return None
         left = [one for one in self._kept.lasting(frame) if one != number]
+        if self._counted is not None and self._counted >= self._most and number not in self._at_count:
+            text = f"message {number} is accepted, but there were {self._counted} of {self._most:g} messages"
+            return Fault(text, "/2/status", key="counted")
         if len(left) < self._most:
             return None
         return Fault(f"message {number} is accepted as number {len(left) + 1}; maxLimit is {self._most:g}", "/2/status")
+
+    def _count(self, kind: object, value: object) -> None:
+        """Note the number of messages (attribute Actual), or the highest one (MaxSet)."""
+        if type(value) is str and value.isdecimal() and len(value) < 10:
+            if kind in (None, "Actual"):
+                self._counted, self._at_count = int(value), set(self._kept.kept)
+            elif kind == "MaxSet":
+                self._most = int(value)
+
+    @track(result("GetVariables"))
+    def read(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "getVariableResult"):
+            component, name = string(member(entry, "component"), "name"), string(member(entry, "variable"), "name")
+            if (component or "").lower() == _CONTROLLER.lower() and (name or "").lower() in _COUNTS:
+                self._count(entry.get("attributeType"), entry.get("attributeValue"))
+
+    @track(
+        result("SetDisplayMessage", "ClearDisplayMessage"), call("BootNotification", "TransactionEvent"), plain=False
+    )
+    def changed(self, frame: Frame) -> None:
+        if frame.action != "TransactionEvent" or frame.payload.get("eventType") == "Ended":
+            self._counted = None  # it may be another number now
 
     @track(call("NotifyReport"))
     def reported(self, frame: Frame) -> None:
@@ -195,5 +224,8 @@ class DisplaySupport(Topic):
             if name.lower() == "language" and type(told.get("valuesList")) is str:
                 values = (one.strip().lower() for one in told["valuesList"].split(","))
                 self._languages = frozenset(one for one in values if one)
-            elif name.lower() == "displaymessages" and type(told.get("maxLimit")) in (int, float):
-                self._most = told["maxLimit"]
+            elif name.lower() in _COUNTS:
+                if type(told.get("maxLimit")) in (int, float):
+                    self._most = told["maxLimit"]
+                for attribute in elements(entry, "variableAttribute"):
+                    self._count(attribute.get("type"), attribute.get("value"))

@@ -7,7 +7,11 @@ from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, csms, script, started
+
+SOON_S = 5.0
+"""So long after the end of a transaction the CSMS may not know of it."""
 
 
 def _shown(**more: str) -> str:
@@ -73,7 +77,11 @@ class DisplayMessages(Topic):
         name = string(member(frame.payload, "message"), "transactionId")
         if name is None or ongoing(self, name) is not False:
             return None
-        return Fault(f"transaction {name[:36]!r} is not active", "/3/message/transactionId", key=name[:36])
+        known = self.station.topic(Transactions2x).by_id.get(name)
+        since = (frame.mono_ns - known.ended_ns) / 1e9 if known is not None and known.ended_ns is not None else 0.0
+        severity = Severity.WARNING if since > SOON_S else Severity.INFO  # the end may just have come
+        text = f"transaction {name[:36]!r} is not active"
+        return Fault(text, "/3/message/transactionId", key=name[:36], severity=severity)
 
     @rule(
         "display.clear-unknown",

@@ -280,8 +280,12 @@ class Profiles21(Topic):
         for pointer, period, _ in _periods(frame.payload, "ChargingOnly"):
             if named := [name for name in (*_LIMITS[3:], *_SETPOINTS) if name in period]:
                 return Fault(f"operationMode is ChargingOnly, but {named[0]} is given", f"{pointer}/{named[0]}")
+        own = member(frame.payload, "chargingProfile").get("chargingProfilePurpose") in (
+            "TxProfile",
+            "TxDefaultProfile",
+        )
         for pointer, period, _ in _periods(frame.payload, None):
-            if named := [name for name in _SETPOINTS if name in period]:
+            if named := [name for name in (*(_LIMITS[3:] if own else ()), *_SETPOINTS) if name in period]:
                 text = f"operationMode is left out, which means ChargingOnly, but {named[0]} is given"
                 return Fault(text, f"{pointer}/{named[0]}", key="none")
         for mode in ("ExternalSetpoint", "ExternalLimits"):
@@ -297,7 +301,7 @@ class Profiles21(Topic):
         result("SetChargingProfile"),
         title="A period with operationMode LocalFrequency lacks its curve, or has a limit or setpoint",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 Q08.FR.01, Q08.FR.02, Q08.FR.03, Q08.FR.05",
+        spec="OCPP 2.1 Q08.FR.01 to Q08.FR.05",
         remedy="For LocalFrequency give v2xBaseline and a v2xFreqWattCurve of two points or more, in W, and no limit "
         "or setpoint. The charging station answers Rejected (NoFreqWattCurve) where baseline or curve is missing.",
         bad=script(_mode("LocalFrequency", v2xBaseline=0)),
@@ -312,10 +316,13 @@ class Profiles21(Topic):
             if "v2xBaseline" not in period or len(elements(period, "v2xFreqWattCurve")) < 2:
                 text = "operationMode is LocalFrequency, but v2xBaseline or a curve of two points is missing"
                 return Fault(f"{text}, and it is accepted", "/2/status") if answer else Fault(text, pointer)
+            if named := [name for name in (*_LIMITS, *_SETPOINTS) if name in period]:
+                text = f"operationMode is LocalFrequency, but {named[0]} is given"
+                if answer:
+                    return Fault(f"{text}, and it is accepted", "/2/status", key="limit")
+                return Fault(text, f"{pointer}/{named[0]}")
             if answer:
                 continue
-            if named := [name for name in (*_LIMITS, *_SETPOINTS) if name in period]:
-                return Fault(f"operationMode is LocalFrequency, but {named[0]} is given", f"{pointer}/{named[0]}")
             if schedule.get("chargingRateUnit") not in ("W", None):
                 return Fault("a frequency-watt curve in a schedule whose chargingRateUnit is not W", pointer, key="W")
         return None

@@ -86,7 +86,7 @@ class Modes21(Topic):
 
     def _two_way(self) -> bool:
         """Whether the station has told that it can discharge cars."""
-        return (self._configuration.variable(V2X, "Enabled") or "").lower() == "true"
+        return (self._configuration.anywhere(V2X, "Enabled") or "").lower() == "true"
 
     @rule(
         "v2x.not-reported",
@@ -121,7 +121,7 @@ class Modes21(Topic):
             return None
         if report.asked.payload.get("reportBase") != "FullInventory" or self._evidence.seen_since is None:
             return None
-        missing = [name for name in WANTED[V2X] if self._configuration.variable(V2X, name) is None]
+        missing = [name for name in WANTED[V2X] if self._configuration.anywhere(V2X, name) is None]
         if not missing:
             return None
         return Fault(f"the full inventory has no {V2X}.{missing[0]}", "/3", key=missing[0])
@@ -151,7 +151,7 @@ class Modes21(Topic):
         return None
 
     def _listed(self) -> set[str]:
-        told = self._configuration.variable(V2X, "SupportedOperationModes") or ""
+        told = self._configuration.anywhere(V2X, "SupportedOperationModes") or ""
         return {one.strip() for one in told.split(",")[:50] if one.strip()}
 
     @rule(
@@ -178,13 +178,13 @@ class Modes21(Topic):
         if upper is not None and lower is not None and upper <= lower:
             return Fault(f"Accepted, but UpperThreshold {upper} is not above LowerThreshold {lower}", "/2/status")
         for name in ("UpperThreshold", "LowerThreshold", "UpperOffset", "LowerOffset"):
-            if self._configuration.variable(V2X, "LocalLoadBalancing", None, name) == "":
+            if self._configuration.anywhere(V2X, "LocalLoadBalancing", name) == "":
                 return Fault(f"Accepted, but LocalLoadBalancing has no {name}", "/2/status")
         return None
 
     def _threshold(self, name: str) -> float | None:
         try:
-            return float((self._configuration.variable(V2X, "LocalLoadBalancing", None, name) or "")[:30])
+            return float((self._configuration.anywhere(V2X, "LocalLoadBalancing", name) or "")[:30])
         except ValueError:
             return None
 
@@ -294,7 +294,7 @@ class Modes21(Topic):
         variable = KINDS.get(event.kind or "")
         if variable is None or (event.kind == "Updated" and event.trigger != "MeterValuePeriodic"):
             return None
-        listed = self._configuration.variable(V2X, variable, None, mode) or ""
+        listed = self._configuration.anywhere(V2X, variable, mode) or ""
         wanted = {name.strip() for name in listed.split(",")[:100] if name.strip()}
         samples = (s for value in elements(frame.payload, "meterValue") for s in elements(value, "sampledValue"))
         missing = sorted(wanted - {string(sample, "measurand") or _DEFAULT for sample in samples}) if wanted else []

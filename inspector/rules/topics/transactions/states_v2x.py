@@ -228,8 +228,10 @@ class States2x(Topic):
     def sleep(self, event: Event, payload: Payload) -> Fault | None:
         if payload.get("evseSleep") is not True:
             return None
-        able = (self._configuration.variable("SmartChargingCtrlr", "SupportsEvseSleep") or "").lower()
-        if able == "false":
+        known = self._configuration
+        able = known.variable("SmartChargingCtrlr", "SupportsFeature", instance="EvseSleep")
+        able = known.variable("SmartChargingCtrlr", "SupportsEvseSleep") if able is None else able
+        if (able or "").lower() == "false":
             return Fault("evseSleep is true, but SupportsEvseSleep is false", "/3/evseSleep", key="unable")
         if event.info.get("chargingState") == "Charging":
             return Fault("evseSleep is true, but the car is charging", "/3/evseSleep")
