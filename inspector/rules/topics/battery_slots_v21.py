@@ -10,6 +10,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import Payload, cp, csms, script, status_2x, transaction_event
@@ -55,6 +56,12 @@ def _timeout(seconds: int) -> str:
     return csms("SetVariables", {"setVariableData": [asked]}, {"setVariableResult": [told]})
 
 
+LATE_S = 30.0
+"""A battery may come in so long after the timeout, because the driver was at work."""
+RECENT_S = 600.0
+"""A token that was authorized so recently is the one that a swap is for."""
+
+
 class BatterySlots21(Topic):
     """Rules about slots.
 
@@ -73,6 +80,7 @@ class BatterySlots21(Topic):
         self._evses = self.station.topic(Evses2x)
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "battery.not-authorized",
@@ -90,7 +98,15 @@ class BatterySlots21(Topic):
         if token is None or frame.payload.get("eventType") not in (None, "BatteryIn"):
             return None
         status = self._refused.get(token.lower())
-        return Fault(f"the token was answered with {status[:30]}", "/3/idToken") if status is not None else None
+        if status is not None:
+            return Fault(f"the token was answered with {status[:30]}", "/3/idToken")
+        if frame.action != "BatterySwap" or token.lower() in self._allowed_ns or self._evidence.seen_since is None:
+            return None
+        recent = [name for name, at in self._allowed_ns.items() if frame.mono_ns - at < RECENT_S * 1e9]
+        text = "no answer has authorized the token since the boot"
+        if recent:
+            return Fault(f"{text}; another one was authorized", "/3/idToken", key="other")
+        return Fault(text, "/3/idToken", key="unknown", severity=Severity.INFO)  # the station may know it itself
 
     @track(result("Authorize"))
     def authorized(self, frame: Frame) -> None:
@@ -125,7 +141,7 @@ class BatterySlots21(Topic):
         if since_ns is None or most is None or not most.isdecimal() or len(most) > 9:
             return None
         late = (frame.mono_ns - since_ns) / 1e9 - int(most)
-        if late <= self.settings.effect_timeout_s:
+        if late <= LATE_S:
             return None
         return Fault(f"the battery comes in {duration(late)} after Timeout[In], which is {most} s", "/3")
 

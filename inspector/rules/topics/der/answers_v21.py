@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.rule import OPENED, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.der.controls_v21 import SETTINGS
 from inspector.rules.topics.der.known_v21 import KnownControls, control, read
 from inspector.rules.topics.example_frames import NOW, Payload, csms, script
@@ -49,6 +51,8 @@ class DerAnswers21(Topic):
     def setup(self) -> None:
         self._known = self.station.topic(KnownControls)
         self._configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Observation)
+        self._emptied: set[object] = set()  # the values of isDefault of which the station has no control left
 
     @rule(
         "der.impossible",
@@ -98,6 +102,9 @@ class DerAnswers21(Topic):
             return Fault(
                 f"{kind[:30]} is not in ModesSupported, but the status is Accepted", "/2/status", key=kind[:30]
             )
+        if kind not in listed and status not in (None, "NotSupported") and _impossible(frame.request) is None:
+            text = f"{kind[:30]} is not in ModesSupported, but the status is {str(status)[:20]}; expected NotSupported"
+            return Fault(text, "/2/status", key=f"{kind[:30]} status")
         if kind not in listed or status in (None, "Accepted"):
             return None
         if frame.action != "SetDERControl":
@@ -137,7 +144,7 @@ class DerAnswers21(Topic):
         side=Side.CHARGE_POINT,
     )
     def superseded(self, frame: Frame) -> Faults:
-        now, skew = frame.ts_ns / 1e9, self.settings.clock_skew_s
+        now, skew = frame.ts_ns / 1e9, min(self.settings.clock_skew_s, self._evidence.skew_s + 1)
         one = read(frame.request, now)
         if one is None or frame.payload.get("status") != "Accepted":
             return None
@@ -179,7 +186,11 @@ class DerAnswers21(Topic):
         if status == "NotFound" and matching:
             text = f"NotFound, though control {matching[0].number[:36]!r} matches and was accepted"
             return Fault(text, "/2/status", key="NotFound")
-        if status != "Accepted" or number is None or self._known.matching(frame.request):
+        if status != "Accepted" or self._known.matching(frame.request):
+            return None
+        if frame.request.get("isDefault") in self._emptied and number not in self._known.cleared:
+            return Fault("Accepted, though all such controls were cleared before", "/2/status", key="emptied")
+        if number is None:
             return None
         known = self._known.controls.get(number)
         if known is not None and known.default is not frame.request.get("isDefault"):
@@ -188,3 +199,16 @@ class DerAnswers21(Topic):
         if number in self._known.cleared:
             return Fault(f"Accepted, though control {number[:36]!r} was cleared before", "/2/status", key="cleared")
         return None
+
+    @track(result("SetDERControl", "ClearDERControl"))
+    def changed(self, frame: Frame) -> None:
+        default = frame.request.get("isDefault")
+        if frame.action == "SetDERControl":
+            self._emptied.discard(default)
+        elif "controlId" not in frame.request and "controlType" not in frame.request:
+            self._emptied.add(default)
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        if not session.from_start:
+            self._emptied.clear()

@@ -84,7 +84,7 @@ class DerReports21(Topic):
         call("ReportDERControl"),
         title="A report of DER controls does not have those that were requested",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 R04.FR.10, R04.FR.33, R04.FR.34, R04.FR.35, R04.FR.37",
+        spec="OCPP 2.1 R04.FR.03, R04.FR.06, R04.FR.10, R04.FR.33, R04.FR.34, R04.FR.35, R04.FR.37",
         remedy="Report all controls that match isDefault, controlType and controlId of the request, and no others. "
         "Delete controls that have expired.",
         bad=script(control(), asked(controlType="FixedVar"), reported("c2", default=False)),
@@ -97,7 +97,7 @@ class DerReports21(Topic):
         if request is None:
             return None
         criteria, missing = request
-        now = frame.ts_ns / 1e9 - self.settings.clock_skew_s - self.settings.effect_timeout_s
+        now = frame.ts_ns / 1e9 - min(self.settings.clock_skew_s, self._evidence.skew_s + 10)
         for pointer, one, kind in _listed(frame.payload):
             number = string(one, "id") or ""
             missing.discard(number)
@@ -108,6 +108,11 @@ class DerReports21(Topic):
             if "isDefault" in one and criteria.get("isDefault") not in (None, one["isDefault"]):
                 return Fault(f"control {number[:36]!r} was not requested: isDefault differs", pointer, key="isDefault")
             known = self._known.controls.get(number)
+            if known is None and number in self._known.cleared:
+                return Fault(f"control {number[:36]!r} was cleared", pointer, key="cleared")
+            if one.get("isSuperseded") is False and number in self._superseded:
+                text = f"isSuperseded of control {number[:36]!r} is false, but it was superseded"
+                return Fault(text, f"{pointer}/isSuperseded", key="superseded")
             if known is not None and not known.default and known.ends < now and self._evidence.timed:
                 return Fault(f"control {number[:36]!r} has expired", pointer, key="expired")
         if frame.payload.get("tbc") is True:
@@ -152,7 +157,7 @@ class DerReports21(Topic):
             return
         self._told.pop((one.number, True), None)
         self._told.pop((one.number, False), None)
-        late = self.settings.clock_skew_s + self.settings.effect_timeout_s
+        late = min(self.settings.clock_skew_s, self._evidence.skew_s + 10) + self.settings.effect_timeout_s
         for when, begun in ((one.begins, True), (one.ends, False)):
             if now < when < min(now + LONGEST_S, FOREVER):
                 wait = when - now + late
@@ -269,6 +274,11 @@ class DerReports21(Topic):
             if before is not None and before[0] != kind:
                 text = f"the alarm of {kind[:30]} has ended, but that of {before[0][:30]} is on"
                 return Fault(text, "/3/controlType", key=kind[:30])
+            if before is not None and fault is not None and before[1] not in ("", fault):
+                text = f"the alarm ends with {fault[:30]}; it began with {before[1][:30]}"
+                return Fault(text, "/3/gridEventFault", key="other fault")
+            if before is None and self._evidence.seen_since is not None and self._evidence.boots == 1:
+                return Fault("an alarm ends that has not begun", "/3", key="not begun")
             return Fault("the alarm ends without gridEventFault", "/3", key="ended") if fault is None else None
         self._alarm = (kind, fault or "")
         if fault is None:

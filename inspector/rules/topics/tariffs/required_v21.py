@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose
-from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, ongoing
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
@@ -18,6 +18,7 @@ from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, authorized, d
 from inspector.rules.topics.tariffs.problem_v21 import is_problem
 from inspector.rules.topics.tariffs.structure_v21 import mistakes
 
+DAY_S = 86400
 _LATER, _EARLIER = tariff("A", validFrom="2026-03-01T00:00:00Z"), tariff("B", validFrom="2026-02-01T00:00:00Z")
 _NO_CONDITIONS = enabled("Tariff", value="false", variable="ConditionsSupported")
 _GIVEN = ("SetDefaultTariff", "ChangeTransactionTariff")
@@ -158,7 +159,7 @@ class RequiredTariffs21(Topic):
         call("TransactionEvent"),
         title="The costs of energy are not those of the price that applies",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 I12.FR.34, I12.FR.35, I12.FR.36",
+        spec="OCPP 2.1 I12.FR.33 to I12.FR.36",
         remedy="Use the first price of the tariff that has no conditions, or whose conditions are met. When "
         "another price applies, begin a new charging period.",
         bad=script(default(tariff(energy={"prices": [{"priceKwh": 0.5}]})), begun(), ended(costDetails=costs())),
@@ -191,19 +192,24 @@ class RequiredTariffs21(Topic):
 
     def _conditional(self, details: Payload, given: list[Payload], made: object, used: object) -> Fault | None:
         """Return the fault of costs that no mixture of the prices makes, or that lack a period for the second price."""
+        begins = [string(one, "startPeriod") or "" for one in elements(details, "chargingPeriods")]
+        whole, given = len(given), [one for one in given if _can_apply(one, begins, used)]
+        if not given or (whole == 1 and "conditions" not in given[0]):
+            return None
         each = [price.get("priceKwh") for price in given]
         known = [float(price) for price in each if isinstance(price, int | float)]
-        if not isinstance(made, int | float) or not isinstance(used, int | float) or len(known) < max(len(each), 2):
+        if not isinstance(made, int | float) or not isinstance(used, int | float) or len(known) < len(each):
             return None
         if member(details, "totalCost").get("typeOfCost") != "NormalCost":
             return None
-        low, high = min(0.0, *known) * used, max(known) * used
+        always = any("conditions" not in price for price in given)  # otherwise some energy may have no price
+        low, high = (min(known) if always else min(0.0, *known)) * used, max(known) * used
         if not low - 0.02 <= made <= high * 1.01 + 0.02:
-            text = f"energy costs {made:g} for {used:g} kWh; the highest price makes {high:.2f}"
+            text = f"energy costs {made:g} for {used:g} kWh; the prices that apply make {low:.2f} to {high:.2f}"
             return Fault(text, "/3/costDetails/totalCost/energy", key="energy")
         limit = member(given[0], "conditions").get("maxEnergy")
         periods = elements(details, "chargingPeriods")
-        if not isinstance(limit, int | float) or len(member(given[0], "conditions")) != 1:
+        if len(given) < 2 or not isinstance(limit, int | float) or len(member(given[0], "conditions")) != 1:
             return None
         if len(periods) == 1 and used * 1000 > limit * 1.01 and "conditions" not in given[1]:
             text = f"{used:g} kWh were used, but no period begins at the maxEnergy of the first price, {limit:g} Wh"
@@ -240,3 +246,19 @@ class RequiredTariffs21(Topic):
             return None
         unusable = next(self._unusable(member(frame.payload, "tariff")), None)
         return "problem" if unusable is not None else None
+
+
+def _can_apply(price: Payload, begins: list[str], used: object) -> bool:
+    """Return whether a price may apply to a transaction with this energy whose charging periods begin at these times.
+
+    Dates in conditions are local, so a day more or less does not count.
+    """
+    conditions = member(price, "conditions")
+    days = [at for each in begins if (at := seconds(each)) is not None]
+    first, last = (seconds(f"{string(conditions, name)}T00:00:00Z") for name in ("validFromDate", "validToDate"))
+    if days and first is not None and max(days) < first - 2 * DAY_S:
+        return False
+    if days and last is not None and min(days) > last + 3 * DAY_S:
+        return False
+    least = conditions.get("minEnergy")
+    return not (isinstance(least, int | float) and isinstance(used, int | float) and used * 1000 < least * 0.99)
