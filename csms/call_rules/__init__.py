@@ -8,13 +8,15 @@ from __future__ import annotations
 from csms.call_rules.charging_profiles import RULES as CHARGING_PROFILES
 from csms.call_rules.energy_resources import RULES as ENERGY_RESOURCES
 from csms.call_rules.other_calls import RULES as OTHER_CALLS
+from csms.call_rules.reported import RULES as REPORTED
 from csms.call_rules.rule import Facts, Rule
+from csms.call_rules.transactions import RULES as TRANSACTIONS
 from csms.call_rules.variables import RULES as VARIABLES
 from csms.schemas import Payload, Version
 
 __all__ = ["RULES", "Facts", "Rule", "objection"]
 
-RULES: tuple[Rule, ...] = (*CHARGING_PROFILES, *ENERGY_RESOURCES, *VARIABLES, *OTHER_CALLS)
+RULES: tuple[Rule, ...] = (*CHARGING_PROFILES, *ENERGY_RESOURCES, *VARIABLES, *OTHER_CALLS, *TRANSACTIONS, *REPORTED)
 """All rules; the first that a CALL breaks is reported."""
 
 
