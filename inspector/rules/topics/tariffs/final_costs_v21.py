@@ -86,8 +86,10 @@ class FinalCosts21(Topic):
         before, begin = self._running.pop(name, None), self._begin.pop(name, None)
         if begin is not None and register > begin:
             metered = register - begin
-            if abs(used * 1000 - metered) > max(_UNMEASURED_WH, metered * 0.05):
-                text = f"totalUsage.energy is {used:g} kWh, but the meter counted {metered:g} Wh"
+            # The specification counts in Wh in its examples (I12), but its text about dimensions says both Wh and kWh.
+            off = min(abs(used - metered), abs(used * 1000 - metered))
+            if off > max(_UNMEASURED_WH, metered * 0.05):
+                text = f"totalUsage.energy is {used:g}, but the meter counted {metered:g} Wh"
                 return Fault(text, "/3/costDetails/totalUsage/energy", key=name[:36])
         if before is None or before[0] == 0 or used > before[0] or register - before[1] <= _UNMEASURED_WH:
             return None
