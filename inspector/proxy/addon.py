@@ -234,6 +234,9 @@ class RecordingAddon:
         detail["body_size"] = len(body)
         if upstream := flow.metadata.get(_ROUTE):
             detail["upstream_url"] = handshake.safe_path(f"{upstream}{path}")
+        user = handshake.authorization(flow.request.headers.fields).get("auth_user")
+        if user is not None and user != detail["charge_point_id"]:
+            detail["user_is_id"] = False  # not the name itself: people also enter a password there
         # With --upstream-identities the CSMS gets a different password than the charge point sent: remove both.
         sent = (*request, *flow.request.headers.fields)
         detail = handshake.without_credentials(detail, path, sent)

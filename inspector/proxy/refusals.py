@@ -40,6 +40,8 @@ def _cause(detail: dict[str, Any], url: str) -> str:
         return cause
     if status == 401 and "authorization" not in headers:
         return "the charge point sent no password"
+    if status == 401 and detail.get("user_is_id") is False:
+        return "the user name is not the charge point id"
     return _MEANINGS.get(status, "") if isinstance(status, int) else ""
 
 

@@ -23,7 +23,8 @@ from tests.test_repository import ROOT
 pytestmark = pytest.mark.system
 
 ROW = re.compile(r"^\| `(/[^`]*)` \| `ws://csms\.example:9000([^`]*)` \| `([^`]+)` \| `([^`]+)` \|$", re.M)
-ROWS = ROW.findall((ROOT / "docs" / "connect.md").read_text())
+PAGE = (ROOT / "docs" / "connect.md").read_text()
+ROWS = ROW.findall(PAGE)
 BASIC = "Basic " + base64.b64encode(b"CP001:0123456789abcdef").decode()
 
 
@@ -72,5 +73,8 @@ async def boot(url: str) -> None:
         serving.cancel()
 
 
-def test_the_page_has_lines_to_try() -> None:
+def test_the_page_has_lines_to_try_and_every_make_has_a_source() -> None:
     assert len(ROWS) == 10
+    makes = PAGE.split("| make | where |")[1].strip().splitlines()[2:]
+    assert len(makes) >= 20
+    assert all(re.search(r"\]\(https://[^)]+\)[^|]*\|$", make) for make in makes)

@@ -233,6 +233,7 @@ CASES: dict[str, tuple[str, str, Visit]] = {
     "no id": ("ws", "", opens("/")),
     "no password": ("ws", "LOCKED", opens()),
     "wrong password": ("ws", "LOCKED", opens(**basic("wrong"))),
+    "wrong user": ("ws", "LOCKED", opens(**basic(PASSWORD, "admin"))),
     "not a WebSocket": ("ws", "CP-BROWSER", sends(BROWSER)),
     "not HTTP": ("ws", "", sends(b"hello\r\n\r\n")),
     "no subprotocol, refused": ("ws", "CP-NONE", opens("/{id}", "none")),
