@@ -12,6 +12,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.certificate_requests import leaf
 from inspector.rules.topics.example_frames import Payload, cp, csms, script
 
 _ROOT, _CHAIN = "CSMSRootCertificate", "V2GCertificateChain"
@@ -66,6 +67,7 @@ class InstalledCertificates(Topic):
     def setup(self) -> None:
         self._accepted: Known[tuple[str, str], None] = Known()  # type and digest of certificates that are installed
         self._present: Known[tuple[str, ...], None] = Known()  # as the latest lists say
+        self._serials: Known[str, None] = Known()  # of certificates that were installed, and none was deleted since
         self._gone: Known[tuple[str, ...], None] = Known()  # deleted, and nothing was installed since
         self._whole: set[tuple[str, ...]] | None = None  # all certificates, if nothing was installed since that list
         self._configuration = self.station.topic(ConfigurationState)
@@ -153,6 +155,9 @@ class InstalledCertificates(Topic):
         )
         if status == "Accepted":
             self._accepted.note(one, None)
+            certificate = leaf(text)
+            if certificate is not None:
+                self._serials.note(f"{certificate.serial_number:x}", None)
             self._gone.clear()
             self._whole = None
             return None
@@ -176,8 +181,13 @@ class InstalledCertificates(Topic):
         one, status = name_of_certificate(member(frame.request, "certificateHashData")), frame.payload.get("status")
         if status == "NotFound" and self._present.pop(one, "") is None:
             return Fault("NotFound, but this certificate was listed as installed", "/2/status", key="listed")
+        serial = one[-1].lstrip("0")
+        if status == "NotFound" and serial in self._serials:
+            del self._serials[serial]
+            return Fault("NotFound, but a certificate with this serial number was installed", "/2/status", key="serial")
         if status != "Accepted":
             return None
+        self._serials.clear()
         if self._whole is not None and one not in self._whole and one not in self._gone:
             self._whole = None
             text = "Accepted, but the list of all certificates does not have this one"
@@ -203,12 +213,14 @@ class InstalledCertificates(Topic):
     @track(result("CertificateSigned"))
     def signed(self, frame: Frame) -> None:
         self._gone.clear()
+        self._serials.clear()
         self._whole = None
         self._present.clear()  # it may have taken the place of another one
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
         self._whole = None  # new firmware may bring certificates
+        self._serials.clear()
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
@@ -221,6 +233,7 @@ class InstalledCertificates(Topic):
 
     def _forget(self) -> None:
         self._accepted.clear()
+        self._serials.clear()
         self._present.clear()
         self._gone.clear()
         self._whole = None

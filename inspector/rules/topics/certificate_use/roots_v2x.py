@@ -6,13 +6,15 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
+from inspector.rules.durations import duration
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.certificate_requests import leaf, pem
-from inspector.rules.topics.example_frames import Payload, csms, script, variable_2x
+from inspector.rules.topics.example_frames import BOOT_2X, Payload, csms, script, status_2x, variable_2x
 
 _ROOT, _LIST = "CSMSRootCertificate", "certificateHashDataChain"
 _OLD = pem(
@@ -34,6 +36,15 @@ _OTHER = pem(
     "CWULYqQ95DwZphhCpRI9YCmt25wbkzAKBggqhkjOPQQDAgNHADBEAiAeY1cp9aka7vVDdGg8cbzBpSnUvEtOLpAnkqXT0u8cTQIgPZXM"
     "JtqOfCHHpSsyhA1F88PQ7XAlzw5SeceBI9hyllg="
 )
+_EXPIRED = pem(
+    "MIIBSDCB7qADAgECAgFNMAoGCCqGSM49BAMCMBsxCjAIBgNVBAMMAUQxDTALBgNVBAoMBEFjbWUwHhcNMjMwNDA3MTIwMDAwWhcNMjQx"
+    "MTI3MTIwMDAwWjAbMQowCAYDVQQDDAFEMQ0wCwYDVQQKDARBY21lMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEG2wHaadSs1LfUM0F"
+    "AU09Ol8pru+Ck/Q2G9cmWBhR9zae50/TX0LITiDInunmG+ZBZQArHFvqTo3+jJkgRPCYPaMjMCEwDwYDVR0TAQH/BAUwAwEB/zAOBgNV"
+    "HQ8BAf8EBAMCAYYwCgYIKoZIzj0EAwIDSQAwRgIhAI+G1hiogLV2zwMzxjBmUKKdfcqawWUDUyuZrN50Nbn7AiEAxKzb0FYB4kIo010c"
+    "dv+oBE10SC8BEw4gU1ZnhG4pnvU="
+)
+"""A root that was valid until 2024."""
+DAY_S = 86400.0
 _CHECK = variable_2x("SecurityCtrlr", "AdditionalRootCertificateCheck", "true")
 
 
@@ -60,6 +71,7 @@ class RootCertificates(Topic):
         self._root: Any = None  # the latest root of the CSMS that was installed
         self._rooted = False  # whether the station has shown that it has a root of the CSMS
         self._configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Observation)
 
     def _checked(self) -> bool:
         told = self._configuration.variable("SecurityCtrlr", "AdditionalRootCertificateCheck")
@@ -139,6 +151,29 @@ class RootCertificates(Topic):
             return Fault("Rejected, but the old root has signed this one", "/2/status", key="signed")
         return None
 
+    @rule(
+        "certificate.expired-installed",
+        result("InstallCertificate"),
+        title="A certificate is installed that is no longer valid, or not yet",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x M05.FR.07",
+        remedy="Answer Rejected to a certificate that is not valid now.",
+        bad=script(BOOT_2X, status_2x("Available"), _install(_EXPIRED, kind="V2GRootCertificate")),
+        good=script(BOOT_2X, status_2x("Available"), _install(_EXPIRED, "Rejected", "V2GRootCertificate")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def expired_installed(self, frame: Frame) -> Faults:
+        one = leaf(string(frame.request, "certificate") or "")
+        if one is None or frame.payload.get("status") != "Accepted" or not self._evidence.timed:
+            return None
+        now, ends, begins = frame.ts_ns / 1e9, one.not_valid_after_utc.timestamp(), one.not_valid_before_utc.timestamp()
+        if ends + DAY_S < now:
+            return Fault(f"the certificate has expired {duration(now - ends)} ago", "/2/status", key="expired")
+        if begins - DAY_S > now:
+            return Fault(f"the certificate is valid only in {duration(begins - now)}", "/2/status", key="early")
+        return None
+
     @track(result("InstallCertificate"))
     def installed(self, frame: Frame) -> None:
         kind, one = string(frame.request, "certificateType"), leaf(string(frame.request, "certificate") or "")
@@ -148,7 +183,9 @@ class RootCertificates(Topic):
             return
         if status != "Accepted":
             before = self._types.get(kind)
-            if serial is not None and before is not None and serial not in before:
+            # One that was there before must be replaced (M05.FR.17), but for the additional check.
+            was_there = serial in before if before is not None else kind == _ROOT and self._checked()
+            if serial is not None and not was_there:
                 self._refused.note(serial, status)
             self.station.refresh_listeners()
             return
