@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -267,7 +267,9 @@ class BatteryCharging21(Topic):
     @track(result("BootNotification"))
     def booted(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted" and self._slots.inside:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.after_restart, frame)
+            self.station.deadline(
+                frame, self.settings.effect_timeout_s, self.after_restart, frame, at_close=AtClose.LATE
+            )
 
     @track(call("TransactionEvent"), dormant=lambda topic: not topic._slots.inside)
     def measured(self, frame: Frame) -> None:
@@ -284,7 +286,9 @@ class BatteryCharging21(Topic):
         soc, most = _soc(frame), self._slots.max_soc()
         if soc is not None and most is not None and soc >= most and self._states.get(name) == "Charging":
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.not_suspended, name, event.transaction.evse, frame)
+            self.station.deadline(
+                frame, wait, self.not_suspended, name, event.transaction.evse, frame, at_close=AtClose.LATE
+            )
 
     @track(call("BatterySwap"))
     def taken_out(self, frame: Frame) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -289,6 +292,9 @@ class BatterySlots21(Topic):
         text = f"{left[0]} has not ended within {wait} after BatteryOut"
         return Fault(text, frame=frame, key=left[0].transaction_id[:36])
 
+    def _wait(self, frame: Frame, check: Callable[..., Any], *given: Any) -> None:
+        self.station.deadline(frame, self.settings.effect_timeout_s, check, *given, at_close=AtClose.LATE)
+
     @track(call("BatterySwap"))
     def happened(self, frame: Frame) -> None:
         kind = frame.payload.get("eventType")
@@ -300,13 +306,13 @@ class BatterySlots21(Topic):
             if evse is None:
                 continue
             self._latest.note(evse, frame)
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.slot_status, evse, frame)
+            self._wait(frame, self.slot_status, evse, frame)
             if kind == "BatteryIn":
                 self.inside.note(evse, frame.mono_ns)
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.not_charged, evse, frame)
+                self._wait(frame, self.not_charged, evse, frame)
             else:
                 self.inside.pop(evse, None)
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.not_ended, evse, frame)
+                self._wait(frame, self.not_ended, evse, frame)
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:

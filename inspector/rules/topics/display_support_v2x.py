@@ -197,6 +197,8 @@ class DisplaySupport(Topic):
         """Note the number of messages (attribute Actual), or the highest one (MaxSet)."""
         if type(value) is str and value.isdecimal() and len(value) < 10:
             if kind in (None, "Actual"):
+                if self._counted is None:
+                    self.station.refresh_listeners()
                 self._counted, self._at_count = int(value), set(self._kept.kept)
             elif kind == "MaxSet":
                 self._most = int(value)
@@ -209,7 +211,10 @@ class DisplaySupport(Topic):
                 self._count(entry.get("attributeType"), entry.get("attributeValue"))
 
     @track(
-        result("SetDisplayMessage", "ClearDisplayMessage"), call("BootNotification", "TransactionEvent"), plain=False
+        result("SetDisplayMessage", "ClearDisplayMessage"),
+        call("BootNotification", "TransactionEvent"),
+        plain=False,
+        dormant=lambda topic: topic._counted is None,
     )
     def changed(self, frame: Frame) -> None:
         if frame.action != "TransactionEvent" or frame.payload.get("eventType") == "Ended":

@@ -122,6 +122,7 @@ class FirmwareAnswers(Topic):
         kept_by=call(*_STATUSES),
         keeps=lambda topic, frame: "update",
         excused=lambda topic, frame: topic.later(frame),
+        at_close=AtClose.LATE,
         text="the firmware update was accepted, but no status of it came within {wait}",
         title="An accepted firmware update reports no status",
         severity=Severity.WARNING,

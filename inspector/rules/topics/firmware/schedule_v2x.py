@@ -327,6 +327,7 @@ class FirmwareSchedule(Topic):
         keeps=lambda topic, frame: (
             integer(frame.payload, "requestId") if frame.payload.get("status") == "Installed" else None
         ),
+        at_close=AtClose.LATE,
         text="FirmwareUpdated was reported, but update {key} did not report Installed within {wait}",
         title="A security event says that firmware was updated, but its status never becomes Installed",
         severity=Severity.WARNING,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -187,7 +187,16 @@ class ExternalLimits(Topic):
             if abs(now[1] - before[1]) / before[1] * 100 > (10 if least is None else least):
                 text = f"the limit of {source} has changed from {before[1]:g} to {now[1]:g} {now[0]}"
                 wait = self.settings.effect_timeout_s
-                self.station.deadline(frame, wait, self.limit_not_notified, source, text, frame, self._notified)
+                self.station.deadline(
+                    frame,
+                    wait,
+                    self.limit_not_notified,
+                    source,
+                    text,
+                    frame,
+                    self._notified,
+                    at_close=AtClose.LATE,
+                )
 
     @track(call("ReportChargingProfiles"))
     def limits(self, frame: Frame) -> None:
