@@ -7,14 +7,12 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from inspector.records import SHADOW
 from inspector.rules.topics.attempts import what_failed
 from inspector.store.files.sealing import ROTATION
+from inspector.store.reading.shadows import SHADOW_SESSIONS
 
 _LISTED = 500
 _ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the proxy", "unknown": "an unknown side"}
-_SHADOWS = f"(SELECT session_id FROM events WHERE kind = '{SHADOW}')"
-"""The sessions with shadows: what happens in them is no news about the charge point."""
 
 
 class Happened(NamedTuple):
@@ -83,7 +81,7 @@ class Position:
         rows = db.execute(
             f"""SELECT e.id, e.ts_ns, e.kind, e.detail, s.charge_point_id FROM events e LEFT JOIN sessions s
             ON s.id = e.session_id WHERE e.id > ? AND e.kind IN ('gap', 'rejected-upgrade', 'unreachable')
-            AND (e.session_id IS NULL OR e.session_id NOT IN {_SHADOWS})
+            AND (e.session_id IS NULL OR e.session_id NOT IN {SHADOW_SESSIONS})
             ORDER BY e.id""",
             (self.event,),
         ).fetchall()
@@ -99,7 +97,8 @@ class Position:
         return seen
 
     def _sessions(self, db: sqlite3.Connection, seen: Seen) -> None:
-        sql = f"SELECT id, charge_point_id, id IN {_SHADOWS} FROM sessions WHERE id > ?"
+        # What happens in a session with a shadow is not news about the charge point.
+        sql = f"SELECT id, charge_point_id, id IN {SHADOW_SESSIONS} FROM sessions WHERE id > ?"
         for number, name, is_shadow in db.execute(sql, (self.session,)):
             if not is_shadow:
                 self.open[number] = name or ""
@@ -126,7 +125,7 @@ class Position:
     def _findings(self, db: sqlite3.Connection, seen: Seen) -> None:
         sql = f"""SELECT f.id, f.count, f.ts_ns, f.rule_id, f.severity, f.message, s.charge_point_id, f.session_id
             FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
-            WHERE {{}} AND (f.session_id IS NULL OR f.session_id NOT IN {_SHADOWS}) ORDER BY f.id"""
+            WHERE {{}} AND (f.session_id IS NULL OR f.session_id NOT IN {SHADOW_SESSIONS}) ORDER BY f.id"""
         new = db.execute(sql.format("f.id > ?"), (self.finding,)).fetchall()
         counts: dict[int, int] = {}
         of_open = "f.session_id IN (SELECT value FROM json_each(?)) AND f.id <= ?"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.store.files.sealing import ROTATION
+from inspector.store.reading.shadows import SHADOW_SESSIONS
 
 AT_ONCE = 500
 """The most CALLs that one look reads."""
@@ -81,14 +82,17 @@ class SpanReader:
             db.execute("COMMIT")
 
     def _calls(self, db: sqlite3.Connection, salt: int) -> Iterator[SpanFacts]:
-        sql = f"{_CALL.format(_ANSWERED)} WHERE a.id > ? AND a.call_id IS NOT NULL ORDER BY a.id LIMIT ?"
+        sql = f"""{_CALL.format(_ANSWERED)} WHERE a.id > ? AND a.call_id IS NOT NULL
+            AND q.session_id NOT IN {SHADOW_SESSIONS} ORDER BY a.id LIMIT ?"""
         for row in db.execute(sql, (self._frame, AT_ONCE)).fetchall():
             self._frame = row[-1]
             yield _call(salt, row)
 
     def _ended_sessions(self, db: sqlite3.Connection, salt: int) -> Iterator[SpanFacts]:
-        for (number,) in db.execute("SELECT id FROM sessions WHERE id > ?", (self._session,)).fetchall():
-            self._sessions.add(number)
+        new = f"SELECT id, id IN {SHADOW_SESSIONS} FROM sessions WHERE id > ?"
+        for number, is_shadow in db.execute(new, (self._session,)).fetchall():
+            if not is_shadow:
+                self._sessions.add(number)
             self._session = max(self._session, number)
         sql = f"""SELECT id, charge_point_id, ocpp_version, opened_ns, closed_ns, closed_by, cp_close_code,
             csms_close_code, frame_count, error_count FROM sessions WHERE closed_ns IS NOT NULL

@@ -6,6 +6,9 @@ import sqlite3
 
 from inspector.records import SHADOW
 
+SHADOW_SESSIONS = f"(SELECT session_id FROM events WHERE kind = '{SHADOW}' AND session_id IS NOT NULL)"
+"""SQL: the ids of the sessions with shadows."""
+
 
 def shadow_links(db: sqlite3.Connection) -> dict[int, int | None]:
     """Return the id of the mirrored session by the id of the session with a shadow; None if it is not known."""
