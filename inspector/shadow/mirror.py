@@ -120,14 +120,16 @@ class Mirror:
         self.left_out: Counter[str] = Counter()
         """CALLs of the charge point that are not for the shadow, because they follow from CALLs of the primary."""
 
-    def offer(self, from_charge_point: bool, raw: bytes) -> bool:
+    def offer(self, from_charge_point: bool, raw: bytes, full: bool = False) -> bool:
         """Take a text message that has crossed the wire between charge point and primary; this is fast.
+
+        With `full` it is not taken, because too much waits for other charge points.
 
         Returns:
             Whether it was taken: False if too much waits already.
         """
         size = len(raw) + ENTRY_BYTES
-        if self.waiting_bytes + size > self._limit:
+        if full or self.waiting_bytes + size > self._limit:
             if from_charge_point and raw.lstrip()[1:8].lstrip()[:1] in (b"2", b"6"):
                 self._lost[FULL] += 1
             return False

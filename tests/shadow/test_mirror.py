@@ -201,6 +201,12 @@ def test_what_waits_for_a_shadow_is_bounded_in_bytes_and_the_rest_is_counted() -
     assert wire.mirror.take_losses() == [(100 - kept, FULL)]
 
 
+def test_nothing_more_waits_while_too_much_waits_for_other_charge_points() -> None:
+    wire = Wire()
+    assert wire.mirror.offer(True, b'[2,"1","Heartbeat",{}]', full=True) is False
+    assert wire.mirror.waiting_bytes == 0 and wire.mirror.take_losses() == [(1, FULL)]
+
+
 def test_a_recording_shows_which_call_a_mirrored_one_came_from() -> None:
     wire = Wire().connected()
     for _ in range(3):

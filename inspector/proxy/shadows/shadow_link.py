@@ -28,6 +28,8 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
 """The pause before the second attempt to connect, and the longest one; each is twice as long as the one before."""
 STABLE_S = 30.0
 """After a connection that lasted so long, the next one is tried after the first delay again."""
+MOST_WAITING = 256 * 1024 * 1024
+"""How much may wait in bytes for all shadows of all charge points together."""
 DRAIN_S = 10.0
 """How long a shadow has for what waits when the charge point has gone."""
 MESSAGES_PER_S, BURST = 20.0, 100.0
@@ -90,7 +92,7 @@ class ShadowLink:
 
     def offer(self, from_charge_point: bool, raw: bytes) -> None:
         """Take a message of the charge point's session."""
-        self.mirror.offer(from_charge_point, raw)
+        self.mirror.offer(from_charge_point, raw, self._counts.waiting_bytes.total() > MOST_WAITING)
         self._wake.set()
 
     def end(self, drain_s: float = DRAIN_S) -> None:
