@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for processes and sockets: three times as many workers as there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3)
 
-.PHONY: help demo test test-system proof proof-beside proof-alone lint bench profile soak conformance docs pages advisories chromium
+.PHONY: help demo test test-system proof proof-beside proof-alone lint bench profile soak conformance docs site pages advisories chromium
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -59,11 +59,19 @@ conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, whe
 	@sh tools/make-wstest.sh
 	@$(PYTHON) -m tests.proxy.conformance
 
-docs: .venv/ready-dev ## write docs/commands.md, docs/rules/ and the tables of actions again from the code
+docs: .venv/ready-dev ## write docs/commands.md, docs/schema.md, docs/rules/ and the tables of actions again from the code
 	@$(PYTHON) -m tools.command_page
+	@$(PYTHON) -m tools.schema_page
 	@$(PYTHON) -m tools.rule_pages
 	@$(PYTHON) -m csms.coverage > docs/csms-actions.md
 	@$(PYTHON) -m simulator.coverage > docs/charge-point-actions.md
+
+# MkDocs says that Material has a successor at every start; `docs/releasing.md` says when to look at it.
+site: export NO_MKDOCS_2_WARNING := 1
+site: .venv/ready-dev ## build the documentation as a site in build/site; open its index.html
+	@$(PYTHON) -m mkdocs --quiet build --strict
+	@$(PYTHON) -m tools.site_check build/site
+	@echo "build/site/index.html"
 
 pages: .venv/ready-dev ## copy shared_page/ into the packages that serve pages
 	@$(PYTHON) -m tools.shared_pages
