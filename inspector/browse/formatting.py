@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.browse.interventions import in_words
+from inspector.proxy import refusals
 from inspector.records import EDITED, INTERVENTION, SHADOW, TAKEN_OVER
 from inspector.store.rows import Session
 from inspector.units import UNTIMED_NS
@@ -256,6 +257,8 @@ def event_line(kind: str, detail: Any) -> str:
     """Return an event as one line; `detail` is its parsed JSON."""
     if not isinstance(detail, dict):
         return str(detail)
+    if kind == "rejected-upgrade" and "upstream_url" in detail:
+        return refusals.told(detail)
     if kind in ("handshake", "rejected-upgrade") and "status" in detail:
         agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
         return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)

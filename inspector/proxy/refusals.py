@@ -7,7 +7,6 @@ its end, no password.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 _MEANINGS = {
     401: "it does not accept the user name or password",
@@ -22,7 +21,7 @@ _ABOUT_REQUESTS = frozenset({400, 426})
 def told(detail: dict[str, Any]) -> str:
     """Return what the CSMS answered, to which URL, and the probable cause.
 
-    `detail` is that of an event of kind `rejected-upgrade`, without secrets.
+    `detail` is that of an event of kind `rejected-upgrade`, without secrets. It may come from a file of somebody else.
     """
     status, url = detail.get("status"), str(detail.get("upstream_url") or "")
     if "upstream_url" not in detail:
@@ -33,7 +32,11 @@ def told(detail: dict[str, Any]) -> str:
 
 def _cause(detail: dict[str, Any], url: str) -> str:
     status = detail.get("status")
-    headers = {str(name).lower(): str(value) for name, value in detail.get("request_headers", ())}
+    if not isinstance(status, int):
+        return ""
+    given = detail.get("request_headers")
+    pairs = [one for one in given if isinstance(one, list) and len(one) == 2] if isinstance(given, list) else []
+    headers = {str(name).lower(): str(value) for name, value in pairs}
     if status in _ABOUT_REQUESTS and (cause := _in_request(headers)):
         return cause
     if status in _ABOUT_PATHS and (cause := _in_path(str(detail.get("path") or ""), url)):
@@ -42,7 +45,7 @@ def _cause(detail: dict[str, Any], url: str) -> str:
         return "the charge point sent no password"
     if status == 401 and detail.get("user_is_id") is False:
         return "the user name is not the charge point id"
-    return _MEANINGS.get(status, "") if isinstance(status, int) else ""
+    return _MEANINGS.get(status, "")
 
 
 def _in_request(headers: dict[str, str]) -> str:
@@ -57,9 +60,8 @@ def _in_request(headers: dict[str, str]) -> str:
 
 def _in_path(path: str, url: str) -> str:
     """Return what is wrong with the path of the charge point, or with the one that the CSMS was asked for."""
-    requested = urlsplit(url).path
-    base = requested.removesuffix(path.partition("?")[0])
-    own = path.partition("?")[0]
+    own, requested = path.partition("?")[0], f"/{url.partition('://')[2].partition('/')[2].partition('?')[0]}"
+    base = requested.removesuffix(own)
     if not own.strip("/"):
         return "the charge point's URL has no charge point id"
     if "//" in requested:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from inspector.browse.formatting import event_line
 from inspector.browse.views.charging import POINTS, thin
 from inspector.browse.views.pages import PAGES
 from inspector.browse.views.serialize import event_row
@@ -379,3 +380,8 @@ def test_every_view_is_documented() -> None:
             "\\", ""
         )
         assert f"`{path}`" in text, path
+
+
+def test_a_refused_upgrade_is_shown_with_its_url_and_the_probable_cause() -> None:
+    detail = {"status": 404, "path": "/ocpp/CP1", "upstream_url": "ws://csms/ocpp/ocpp/CP1", "request_headers": []}
+    assert event_line("rejected-upgrade", detail).startswith("the CSMS answered 404 to ws://csms/ocpp/ocpp/CP1: /ocpp ")

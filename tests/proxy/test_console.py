@@ -105,6 +105,13 @@ def test_a_refusal_has_the_url_and_the_probable_cause(
     assert told.startswith(f"the CSMS answered {printed}")
 
 
+@pytest.mark.parametrize("odd", [None, 7, "x", [], [7], [["a"]], {"a": 1}])
+def test_a_refusal_from_a_strange_file_is_told_too(odd: Any) -> None:
+    for name in ("status", "path", "upstream_url", "request_headers"):
+        detail = {"status": 404, "path": "/CP1", "upstream_url": "ws://[csms/CP1", "request_headers": []}
+        assert refusals.told(detail | {name: odd}).startswith("the CSMS answered ")
+
+
 def test_the_reason_in_a_close_frame_is_printed_without_secrets() -> None:
     terminal = Terminal()
     console = Console(terminal.write)
