@@ -41,7 +41,7 @@ SCRIPTS = (
         "answering",
         "station",
     ),
-    *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "gist", "facts", "scenarios"),
+    *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "gist", "facts", "needs_2x", "scenarios"),
     *("view_connection", "view_station", "view_messages", "view_tester", "view_raw", "view_limits", "view_log", "main"),
 )
 """The scripts in the order in which they run: while it loads, a script only uses the scripts before it."""

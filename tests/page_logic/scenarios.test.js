@@ -86,3 +86,54 @@ test("the offline scenario sends an unanswered event again as it was and all oth
   assert.equal(new Set(sent.map((text) => parsed(text)[1])).size, sent.length - 1);
   page.keepTrace([["rpc.reused-id", "info"]]);
 });
+
+for (const version of ["2.0.1", "2.1"]) {
+  test(`${version}: K15: a vehicle reports its needs, waits for the profile and reports the schedule that it chose`, async (t) => {
+    const page = opened(t, version);
+    const { csms } = page;
+    csms.answers.NotifyEVChargingNeeds = { status: "Accepted" };
+    csms.answers.NotifyEVChargingSchedule = { status: "Accepted" };
+    let done = false;
+    page.scenarios.run("needs").then(() => (done = true));
+    const { evseId, chargingNeeds } = await csms.call("NotifyEVChargingNeeds", () => true, 60_000);
+    assert.equal(evseId, 1);
+    assert.deepEqual(chargingNeeds.acChargingParameters, {
+      energyAmount: 30_000, evMinCurrent: 6, evMaxCurrent: 32, evMaxVoltage: 230,
+    });
+    await page.until(() => page.scenarios.step === "step.profile");
+    assert.deepEqual(csms.calls("NotifyEVChargingSchedule"), []);
+    const chargingSchedulePeriod = [{ startPeriod: 0, limit: 10, numberPhases: 1 }, { startPeriod: 60, limit: 6, numberPhases: 1 }];
+    const set = await csms.ask("SetChargingProfile", {
+      evseId: 1,
+      chargingProfile: {
+        id: 9, stackLevel: 1, chargingProfilePurpose: "TxProfile", chargingProfileKind: "Relative",
+        transactionId: page.connector().transaction.id,
+        chargingSchedule: [{ id: 4, chargingRateUnit: "A", duration: 7200, chargingSchedulePeriod }],
+      },
+    });
+    assert.equal(set[2].status, "Accepted");
+    const chosen = await csms.call("NotifyEVChargingSchedule");
+    assert.deepEqual(chosen.chargingSchedule, { id: 4, chargingRateUnit: "A", duration: 7200, chargingSchedulePeriod });
+    assert.equal(chosen.selectedChargingScheduleId, version === "2.1" ? 4 : undefined);
+    await page.until(() => page.connector().limit === 2300);
+    await page.until(() => done, 120_000);
+    assert.match(page.scenarios.outcome, /: done\.$/);
+  });
+
+  test(`${version}: K15.FR.04: a vehicle whose needs are rejected charges without a profile`, async (t) => {
+    const page = opened(t, version);
+    page.csms.answers.NotifyEVChargingNeeds = { status: "Rejected" };
+    let done = false;
+    page.scenarios.run("needs").then(() => (done = true));
+    await page.until(() => done, 120_000);
+    assert.match(page.scenarios.outcome, /: done\.$/);
+    assert.deepEqual(page.csms.calls("NotifyEVChargingSchedule"), []);
+  });
+}
+
+test("1.6: the scenario with charging needs does not start", async (t) => {
+  const page = opened(t, "1.6");
+  await page.scenarios.run("needs");
+  assert.equal(page.scenarios.running, "");
+  assert.deepEqual(page.csms.received, []);
+});

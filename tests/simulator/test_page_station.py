@@ -41,6 +41,7 @@ def test_each_control_at_the_station_does_what_it_says(page: Page, saved_page: s
     expect(status).to_have_text("Available")
     page.click("[data-core=heartbeat]")
     page_csms.wait(lambda frame: frame[0] == 2 and frame[2] == "Heartbeat")
+    expect(page.locator("[data-scenario=needs]")).to_be_hidden()  # only 2.x has the messages
     page.click("[data-scenario=rejected]")
     expect(page.locator("#scenario-step")).to_contain_text("done")
     expect(page.locator("#log-rows")).to_contain_text("INVALID")

@@ -86,6 +86,10 @@ function draw() {
   testerView.draw();
   rawView.draw();
   limitsView.draw();
+  for (const name of SCENARIOS_2X) {
+    const button = byId("scenarios").querySelector(`[data-scenario=${name}]`);
+    if (button?.parentElement) button.parentElement.hidden = station.settings.version === "1.6";
+  }
 }
 
 byId("log-save").addEventListener("click", () => {

@@ -1,6 +1,8 @@
 // The scenarios that a tester starts with one click; each is a list of steps of a driver and a vehicle.
 
-const SCENARIO_NAMES = ["full", "rejected", "remote", "offline", "fault"];
+const SCENARIO_NAMES = ["full", "rejected", "remote", "offline", "fault", "needs"];
+/** Scenarios that 1.6 has no messages for. */
+const SCENARIOS_2X = ["needs"];
 
 class Scenarios {
   /** @param {Station} station @param {() => Connector} chosen @param {() => void} connect */
@@ -20,6 +22,7 @@ class Scenarios {
       this.running = "";
       return;
     }
+    if (SCENARIOS_2X.includes(name) && this.station.settings.version === "1.6") return;
     this.running = name;
     this.outcome = "";
     const title = { name: t(`scenario.${name}`) };
@@ -110,6 +113,24 @@ class Scenarios {
         await this.#until("offline", () => !station.online(), 10);
         await this.#until("connect", () => station.online() && settled(), 60);
         await charge(1);
+        await end();
+      },
+      needs: async () => {
+        await begin();
+        const before = offeredProfile(station, connector);
+        /** @type {Frame | null | undefined} */
+        let answer;
+        const needs = chargingNeeds(station, connector, Math.round(settings.batteryWh / 2));
+        station.say("NotifyEVChargingNeeds", needs).then((came) => (answer = came));
+        await this.#until("needs", () => answer !== undefined, 40);
+        // K15.FR.03: with accepted needs a profile comes; with rejected ones the vehicle charges without it.
+        if (answer?.payload?.status === "Accepted") {
+          const offered = () => offeredProfile(station, connector);
+          await this.#until("profile", () => Boolean(offered()) && offered() !== before, PROFILE_WAIT / 1000);
+          station.say("NotifyEVChargingSchedule", chosenSchedule(station, connector, offered()));
+          await this.#until("profile", settled, 30);
+        }
+        await charge(2);
         await end();
       },
       fault: async () => {
