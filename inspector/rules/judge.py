@@ -17,7 +17,7 @@ from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.context import Moment, TopicState
-from inspector.rules.finding import Fault, Finding, Inapplicable, Side
+from inspector.rules.finding import Fault, Finding, Inapplicable, Severity, Side
 from inspector.rules.rule import KIND_OF_MESSAGE, PLAIN, Rule, is_plain
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.station import Station
@@ -27,6 +27,10 @@ FINDINGS_PER_RULE = 200
 
 STATIONS_LIMIT = 20_000
 """At most so many charge points are remembered; beyond that, the oldest one without a connection is forgotten."""
+TO_SHADOW = " (a shadow's session: the charge point follows the answers of its own CSMS)"
+"""Ends the message of a finding about a charge point towards a shadow. Such a finding is a hint: if the charge point is
+at fault, the session with its own CSMS has the finding too.
+"""
 REFUSED_LIMIT = 32
 """At most so many failed attempts to connect are remembered for each charge point."""
 
@@ -343,11 +347,15 @@ class SessionJudge:
                     known.missed(ts_ns)
                 found.append(known)
                 continue
+            severity = fault.severity or rule.severity_in(self.version)
+            message = fault.message
+            if side is Side.CHARGE_POINT and severity is not Severity.INFO and "shadow" in self.facts:
+                severity, message = Severity.INFO, f"{message}{TO_SHADOW}"
             finding = Finding(
                 rule_id=rule.slug,
-                severity=self.settings.severity.get(rule.slug) or fault.severity or rule.severity_in(self.version),
+                severity=self.settings.severity.get(rule.slug) or severity,
                 side=side,
-                message=fault.message,
+                message=message,
                 pointer=fault.pointer,
                 spec_ref=rule.spec_in(self.version) or None,
                 ts_ns=ts_ns,

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from inspector.rules.judge import TO_SHADOW
 from tests.forked import chargesentinel
 from tests.processes import Program
 from tests.waiting import wait_until
@@ -23,8 +24,9 @@ STOPPED = """SELECT session_id, payload ->> '$.transactionId' FROM frames
 EVENTS = """SELECT DISTINCT session_id, payload ->> '$.transactionInfo.transactionId' FROM frames
   WHERE action = 'TransactionEvent' AND msg_type = 2 AND payload ->> '$.eventType' = '{}'
   AND session_id {} IN (SELECT session_id FROM shadows)"""
-AGAINST = """SELECT DISTINCT rule_id FROM findings WHERE side = 'charge_point' AND severity IN ('error', 'warning')
-  AND session_id {} IN (SELECT session_id FROM shadows)"""
+AGAINST = f"""SELECT DISTINCT rule_id FROM findings WHERE side = 'charge_point'
+  AND (severity IN ('error', 'warning') OR instr(message, '{TO_SHADOW.replace("'", "''")}'))
+  AND session_id {{}} IN (SELECT session_id FROM shadows)"""
 
 
 def metric(url: str, name: str) -> float:

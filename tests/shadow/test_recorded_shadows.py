@@ -13,6 +13,7 @@ from pathlib import Path
 from inspector.offline.rebuild import rebuild
 from inspector.records import SHADOW, OpenRecord, SessionFacts
 from inspector.replay.script import read
+from inspector.rules.judge import TO_SHADOW
 from inspector.store.reading.stored_records import read as stored_records
 from inspector.store.schema import connect
 from inspector.watch.followed import Position
@@ -78,6 +79,22 @@ def test_a_shadow_is_judged_without_what_the_primary_has_said(tmp_path: Path) ->
     for one in (start, other):
         link.call("StartTransaction", one, {"transactionId": 7, "idTagInfo": {"status": "Accepted"}})
     assert reissued(same.finish()) != []
+
+
+def test_a_charge_point_is_not_accused_of_disregarding_what_only_a_shadow_has_said(tmp_path: Path) -> None:
+    """It charges because its own CSMS has accepted the card that the shadow blocks."""
+    recording = Recording(tmp_path / "r.db")
+    for status, facts in (("Accepted", {}), ("Blocked", SHADOW_OF)):
+        session = recording.connect("CP-7", **facts)
+        session.boot()
+        session.call("Authorize", {"idTag": "A"}, {"idTagInfo": {"status": status}})
+        start = {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": session.clock}
+        session.call("StartTransaction", start, {"transactionId": 7, "idTagInfo": {"status": "Accepted"}})
+    with closing(sqlite3.connect(recording.finish())) as db:
+        sql = "SELECT session_id, severity, message FROM findings WHERE rule_id = 'transaction.after-refusal'"
+        ((session_id, severity, message),) = db.execute(sql).fetchall()
+    assert (session_id, severity) == (2, "info")
+    assert message.endswith(TO_SHADOW)
 
 
 def test_a_reader_gets_the_link_to_the_primary(tmp_path: Path) -> None:
