@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 60.0
 """How long a proxy may take to start."""
-PROXY = (sys.executable, "-m", "inspector", "proxy")
+PROXY = (sys.executable, "-P", "-m", "inspector", "proxy")
 
 
 LOOK_EVERY_S = 0.02

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from inspector.child_lifetime import environment_without_settings
 from inspector.cli.options.configured_command import TABLES, ConfiguredCommand
+from inspector.pytest_plugin import RecordingProxy
 from inspector.watch.alerts_file import load
 from tests.cli.conftest import in_this_process
 from tools.command_page import group_context
@@ -234,3 +235,16 @@ def test_demo_and_the_pytest_plugin_start_proxies_without_the_settings_of_the_us
     assert [one for one in left if one.startswith("CHARGESENTINEL_")] == ["CHARGESENTINEL_CONTROL_TOKEN"]
     monkeypatch.setattr(os, "environ", left)
     assert "# upstream is not set" in printed("proxy")
+
+
+@pytest.mark.system
+def test_the_proxy_of_the_pytest_plugin_ignores_modules_and_settings_of_the_users_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inspector").mkdir()
+    (tmp_path / "inspector/__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHARGESENTINEL_CONFIG", str(written(tmp_path, "[proxy]\nmistake = 1\n")))
+    proxy = RecordingProxy("ws://127.0.0.1:9", tmp_path / "p.db")
+    proxy.stop()
+    assert proxy.findings() == []
