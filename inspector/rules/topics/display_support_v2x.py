@@ -211,7 +211,7 @@ class DisplaySupport(Topic):
                 self._count(entry.get("attributeType"), entry.get("attributeValue"))
 
     @track(
-        result("SetDisplayMessage", "ClearDisplayMessage"),
+        result(*_CHANGES),
         call("BootNotification", "TransactionEvent"),
         plain=False,
         dormant=lambda topic: topic._counted is None,

@@ -314,7 +314,7 @@ class ClockAligned2x(Topic):
         "meter.main-meter",
         call("MeterValues"),
         title="Energy of the whole station is measured at an outlet, a cable or a car",
-        severity=Severity.INFO,
+        severity=Severity.WARNING,
         spec="OCPP 2.x J01.FR.03, J01.FR.04",
         remedy="Send energy for EVSE 0 from the main meter, with the location Inlet or Upstream.",
         bad=script(_meter(0, measurand=_DEFAULT, location="Outlet")),
@@ -328,8 +328,7 @@ class ClockAligned2x(Topic):
         for sample in _samples(frame.payload):
             place = string(sample, "location")
             if place in _BEHIND and str(sample.get("measurand", _DEFAULT)).startswith("Energy."):
-                severity = None if place == "Outlet" else Severity.WARNING
-                return Fault(f"energy for EVSE 0 with the location {place}", "/3/meterValue", severity=severity)
+                return Fault(f"energy for EVSE 0 with the location {place}", "/3/meterValue")
         return None
 
     @track(result("TriggerMessage"))

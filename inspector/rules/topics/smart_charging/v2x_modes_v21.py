@@ -122,9 +122,11 @@ class Modes21(Topic):
         if report.asked.payload.get("reportBase") != "FullInventory" or self._evidence.seen_since is None:
             return None
         missing = [name for name in WANTED[V2X] if self._configuration.anywhere(V2X, name) is None]
-        if not missing:
-            return None
-        return Fault(f"the full inventory has no {V2X}.{missing[0]}", "/3", key=missing[0])
+        if missing:
+            return Fault(f"the full inventory has no {V2X}.{missing[0]}", "/3", key=missing[0])
+        if all(name[0] != "connectedev" for name in self._configuration.settings_2x):
+            return Fault("the full inventory has no component ConnectedEV", "/3", key="ConnectedEV")
+        return None
 
     @rule(
         "v2x.too-few-modes",
