@@ -44,6 +44,7 @@ class Variable:
     value: str | None = None  # the value of its attribute Actual
     seen_ns: int = 0  # the monotonic time when this value was reported
     kinds: set[str] = field(default_factory=set)  # types of attribute that it was seen to have since the boot
+    unsupported: set[str] = field(default_factory=set)  # types of attribute that it was said not to have since the boot
     mutability: dict[str, str] = field(default_factory=dict)  # by type of attribute
     characteristics: dict[str, Any] | None = None
     listed: bool = False  # whether the latest full inventory has it
@@ -121,6 +122,7 @@ class DeviceModel(Topic):
         for known in self.variables.values():
             known.listed, known.unknown = False, None
             known.kinds.clear()
+            known.unsupported.clear()
             known.accepted = None
 
     @track(call("GetBaseReport"))
@@ -185,6 +187,8 @@ class DeviceModel(Topic):
         if status in NO_SUCH:
             known.unknown, known.listed = status, False
             known.kinds.clear()
+        elif status == "NotSupportedAttributeType":
+            known.unsupported.add(string(entry, "attributeType") or "Actual")
         elif status == "Accepted":
             kind = string(entry, "attributeType") or "Actual"
             known.unknown = None
@@ -201,4 +205,4 @@ class DeviceModel(Topic):
                 known.value, known.seen_ns, known.accepted = string(entry, "actualValue"), frame.mono_ns, None
 
 
-_TELLING = NO_SUCH | {"Accepted"}
+_TELLING = NO_SUCH | {"Accepted", "NotSupportedAttributeType"}

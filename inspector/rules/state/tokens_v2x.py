@@ -109,7 +109,7 @@ class KnownTokens2x(Topic):
     def outdated(self, answer: Info, frame: Frame) -> bool:
         """Whether the entry that the cache made of an answer must be gone."""
         if answer.until is not None:
-            return answer.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
+            return answer.until < frame.ts_ns / 1e9 - LATE_S
         most = self._configuration.variable_number("AuthCacheCtrlr", "LifeTime")
         age_s = (frame.mono_ns - answer.told_ns) / 1e9
         return bool(most) and age_s > (most or 0) + LATE_S

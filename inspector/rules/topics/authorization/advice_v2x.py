@@ -10,6 +10,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import DEADLINE, V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.device_model import DeviceModel
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.tokens_v2x import KnownTokens2x, Token, token_of
 from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -89,7 +90,7 @@ class AuthorizationAdvice(Topic):
     @rule(
         "authorize.second-token",
         result("Authorize"),
-        title="Another token is accepted while a transaction with a refused token is still open",
+        title="Another token is accepted while a transaction that is no longer authorized is still open",
         severity=Severity.INFO,
         spec="OCPP 2.x C01.FR.23, C01.FR.24",
         remedy="Answer NotAtThisTime until the transaction has ended.",
@@ -112,7 +113,7 @@ class AuthorizationAdvice(Topic):
             return None
         if {evse for evse, _ in self.station.topic(Evses2x).connectors} - {one.evse for one, _ in waiting}:
             return None  # the token may be for another EVSE
-        text = f"token {token} is Accepted; {waiting[0][0]} is open with the refused token {waiting[0][1]}"
+        text = f"token {token} is Accepted; {waiting[0][0]} of token {waiting[0][1]} is still open"
         return Fault(text, "/2/idTokenInfo/status", key=token.value[:36])
 
     @rule(
@@ -164,9 +165,15 @@ class AuthorizationAdvice(Topic):
     )
     def every_evse(self, frame: Frame) -> Faults:
         given = member(frame.payload, "idTokenInfo").get("evseId")
-        if type(given) is not list or len(given) < 2 or not self._model.whole:
+        if type(given) is not list or len(given) < 2:
             return None
-        evses = {name.evse for name, known in self._model.variables.items() if known.listed} - {None, 0}
+        evses: set[int | None]
+        if self._model.whole:
+            evses = {name.evse for name, known in self._model.variables.items() if known.listed} - {None, 0}
+        elif self.station.topic(Observation).seen_since is not None:
+            evses = {evse for evse, _ in self.station.topic(Evses2x).connectors}
+        else:
+            return None
         if len(evses) < 2 or not evses <= {one for one in given if type(one) is int}:
             return None
         return Fault(f"evseId has all {len(evses)} EVSEs of the station", "/2/idTokenInfo/evseId")
@@ -288,6 +295,9 @@ class AuthorizationAdvice(Topic):
         if told.kind == "Ended":
             self._own.pop(name, None)
             self._cut.pop(name, None)
+        elif told.trigger in ("StopAuthorized", "Deauthorized", "RemoteStop") and name in self._own:
+            self._cut.note(name, self._own[name])
+            self.station.refresh_listeners()
 
     @track(result("TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
@@ -295,6 +305,8 @@ class AuthorizationAdvice(Topic):
             return
         name = string(member(frame.request, "transactionInfo"), "transactionId") or ""
         status, own = string(member(frame.payload, "idTokenInfo"), "status"), self._own.get(name)
+        if frame.request.get("triggerReason") == "StopAuthorized":
+            return
         if status == "Accepted":
             self._cut.pop(name, None)
         elif status is not None and own is not None:

@@ -66,9 +66,10 @@ class AuthorizeAnswers2x(Topic):
     )
     def key_code(self, frame: Frame) -> Faults:
         kind = string(member(frame.request, "idToken"), "type")
-        if kind != "KeyCode" or member(frame.payload, "idTokenInfo").get("status") != "Unknown":
+        status = string(member(frame.payload, "idTokenInfo"), "status")
+        if kind != "KeyCode" or status not in ("Blocked", "NotAtThisLocation", "Unknown"):
             return None
-        return Fault("the status of a KeyCode is Unknown; expected Invalid", "/2/idTokenInfo/status")
+        return Fault(f"the status of a KeyCode is {status}; expected Invalid", "/2/idTokenInfo/status")
 
     @rule(
         "authorize.outlived",
@@ -102,7 +103,7 @@ class AuthorizeAnswers2x(Topic):
         if token is None or token.kind == "DirectPayment":
             return
         # With a cache the driver may have shown the token again, and the station need not have asked.
-        asks = self._tokens.flag("AuthCacheCtrlr", "Enabled") is False
+        asks = self._tokens.flag("AuthCacheCtrlr", "Enabled") is not True
         if asks and member(frame.payload, "idTokenInfo").get("status") == "Accepted":
             self._granted.note(token, frame.mono_ns)
             self.station.refresh_listeners()

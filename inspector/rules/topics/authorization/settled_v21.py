@@ -150,7 +150,7 @@ class Settlements21(Topic):
         if answer.request.get("eventType") != "Ended" or payment is None or payment.remote:
             return None
         cost = answer.payload.get("totalCost")
-        if self._by_csms() != "false" or not isinstance(cost, int | float) or cost <= 0:
+        if self._by_csms() == "true" or not isinstance(cost, int | float) or cost <= 0:
             return None
         return name
 

@@ -27,6 +27,8 @@ from inspector.rules.topics.example_frames import (
 CARD: Payload = {"idToken": "T", "type": "ISO14443"}
 _LOCAL: Payload = {"idToken": "L", "type": "Local"}
 YES: Payload = {"idTokenInfo": {"status": "Accepted"}}
+AGAIN_S = 60.0
+"""A driver who was authorized so many seconds ago presents the token again."""
 _NO: Payload = {"idTokenInfo": {"status": "Blocked"}}
 _PLACED: Payload = {"idTokenInfo": {"status": "Accepted", "evseId": [2]}}
 _CHARGING: Payload = {"chargingState": "Charging"}
@@ -55,6 +57,7 @@ class TokenUse2x(Topic):
         self._authorized = self.station.topic(Authorized2x)
         self._master = self.station.topic(MasterPass2x)
         self._own: Known[str, Token] = Known()  # the token of each transaction
+        self._places: Known[str, frozenset[int]] = Known()  # the EVSEs that its token was accepted for, by transaction
 
     @rule(
         "authorize.not-asked",
@@ -101,6 +104,9 @@ class TokenUse2x(Topic):
             elif token not in self._tokens.remote and event.trigger != "RemoteStart":
                 found += [aside(self.refused, event, token, frame), self._unasked(event, token)]
             self._own.note(event.transaction.transaction_id, token)
+            answer = self._tokens.answers.get(token) if self._tokens.placed else None
+            if answer is not None and answer.evses:
+                self._places.note(event.transaction.transaction_id, answer.evses)
         if event.info.get("chargingState") == "Charging":
             found.append(self._charging(event))
         return [fault for fault in found if fault is not None]
@@ -121,6 +127,8 @@ class TokenUse2x(Topic):
 
     def _unasked(self, event: Event, token: Token) -> Fault | None:
         asked_ns = self._tokens.asked.pop(token, None)
+        if asked_ns is not None and event.trigger == "Authorized" and (self._tokens.cleared_ns or 0) > asked_ns:
+            asked_ns = None
         if asked_ns is not None or token.kind == "Central" or not self._evidence.has_seen_since(None):
             return None
         if not event.transaction.known_from_start:
@@ -159,8 +167,10 @@ class TokenUse2x(Topic):
             return None
         elif answer.status != "Accepted":
             text = f"token {token} is used; the last answer about it was {answer.status[:20]}"
-        elif asked_ns or not self._tokens.cache_only(token) or not self._tokens.outdated(answer, frame):
+        elif not self._tokens.cache_only(token) or not self._tokens.outdated(answer, frame):
             return None
+        elif asked_ns and (event.trigger != "Authorized" or frame.mono_ns - asked_ns < AGAIN_S * 1e9):
+            return None  # the driver may have presented it only once
         else:
             text = f"token {token} is used again without Authorize; its entry in the cache has expired"
         return Fault(text, "/3/idToken", key=token.value[:36])
@@ -216,9 +226,10 @@ class TokenUse2x(Topic):
             return None
         own = self._own.get(event.transaction.transaction_id)
         info = self._tokens.answers.get(own) if own is not None else None
-        if own is None or info is None or not info.evses or event.transaction.evse in info.evses:
+        evses = (info.evses if info is not None else None) or self._places.get(event.transaction.transaction_id)
+        if own is None or not evses or event.transaction.evse in evses:
             return None
-        places = ", ".join(str(number) for number in sorted(info.evses)[:9])
+        places = ", ".join(str(number) for number in sorted(evses)[:9])
         text = f"{event.transaction} charges with token {own}, which is accepted for EVSE {places}"
         return Fault(text, "/3", key=event.transaction.transaction_id)
 
@@ -240,6 +251,10 @@ class TokenUse2x(Topic):
             return None
         if "remoteStartId" in event.info or name in self._authorized.seen or event.sequence is None:
             return None
-        if self._tokens.flag("AuthCtrlr", "Enabled") is not True or len(event.transaction.events) <= event.sequence:
+        if self._tokens.flag("AuthCtrlr", "Enabled") is False or len(event.transaction.events) <= event.sequence:
             return None  # an earlier event may have had the token
-        return Fault(f"{event.transaction} charges, but no event of it has a token", "/3", key=name)
+        sure = self._tokens.flag("AuthCtrlr", "Enabled") is True
+        if not sure and self._tokens.asked:
+            return None  # the rule transaction-event.token-not-sent judges these
+        severity = None if sure else Severity.WARNING  # it may be a station that needs no authorization
+        return Fault(f"{event.transaction} charges, but no event of it has a token", "/3", severity=severity, key=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment, SessionContext
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -41,13 +41,14 @@ class AfterOffline2x(Topic):
         offline = (moment.ts_ns - since) / 1e9
         self._short, self._before, self._reported = offline <= most, dict(known), set()
         wait = self.settings.status_after_boot_s
-        self.station.deadline(moment, wait, self.done, self._evidence.connections, self._evidence.boots, offline)
+        connections, boots = self._evidence.connections, self._evidence.boots
+        self.station.deadline(moment, wait, self.done, connections, boots, offline)
+        self.station.deadline(moment, wait, self.unreported, connections, boots, offline, at_close=AtClose.LATE)
 
     @track(DEADLINE)
     def done(self, moment: Moment, connections: int, boots: int, offline: float) -> None:
         if self._evidence.connections == connections:
             self._listening = False
-            self.station.deadline(moment, 0, self.unreported, connections, boots, offline)
             self.station.refresh_listeners()
 
     @rule(
@@ -76,7 +77,7 @@ class AfterOffline2x(Topic):
         "status.unchanged-after-offline",
         call("StatusNotification", "NotifyEvent"),
         title="A status that has not changed is reported after a short time without connection",
-        severity=Severity.INFO,
+        severity=Severity.WARNING,
         spec="OCPP 2.x B04.FR.02",
         remedy="After OfflineThreshold or less without connection, report only connectors whose status has changed.",
         bad=script(_KNOWN, status_2x("Available"), "close", "+ 9s", _BACK, status_2x("Available")),

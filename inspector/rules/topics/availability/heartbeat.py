@@ -119,8 +119,8 @@ class Heartbeat(Topic):
 
     def _limit_s(self) -> float | None:
         boot = self._boot
-        if boot.state is not Registration.ACCEPTED or not boot.heartbeat_s:
-            return None
+        if boot.state is not Registration.ACCEPTED or not boot.heartbeat_s or boot.heartbeat_s < 0:
+            return None  # an interval below 0 would be over again and again
         return LENIENCE * boot.heartbeat_s
 
     def _listen(self, since: Moment | Frame) -> None:

@@ -190,7 +190,13 @@ class NetworkVariables21(Topic):
         remedy="Set ApnEnabled (VpnEnabled) to true when you set variables of an APN (VPN), and to false when you set "
         "none.",
         bad=script(_write(*_URL), _write("Apn", "internet"), set_2x(*PRIORITY, "2,1")),
-        good=script(_write(*_URL), _write("Apn", "internet"), _write("ApnEnabled", "true"), set_2x(*PRIORITY, "2,1")),
+        good=script(
+            _write(*_URL),
+            _write("Apn", "internet"),
+            _write("ApnEnabled", "true"),
+            _write("VpnEnabled", "false"),
+            set_2x(*PRIORITY, "2,1"),
+        ),
         versions=V21,
         side=Side.CSMS,
     )
@@ -216,8 +222,9 @@ class NetworkVariables21(Topic):
                 if described and state is not True:
                     text = f"slot {slot[:20]} has variables of this connection, but {_SHOWN[flag]} is not set to true"
                     return Fault(text, "/2", frame=frame.call, key=f"{slot} {flag}")
-                if not described and state is True:
-                    text = f"slot {slot[:20]} has no variables of this connection, but {_SHOWN[flag]} is true"
+                if not described and state is not False:
+                    said = "true" if state else "not set to false"
+                    text = f"slot {slot[:20]} has no variables of this connection, but {_SHOWN[flag]} is {said}"
                     return Fault(text, "/2", frame=frame.call, key=f"{slot} {flag}")
         return None
 

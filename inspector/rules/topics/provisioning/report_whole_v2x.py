@@ -61,6 +61,7 @@ class ReportWhole2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
+        self._accepted: Known[int, Frame] = Known()  # the answer to each GetReport without a report yet, by requestId
         self._model = self.station.topic(DeviceModel)
         self._wanted: Known[int, _Wanted] = Known()  # by requestId
         self._inventories: Known[int, set[tuple[str, str]]] = Known()  # what a full inventory has so far
@@ -103,6 +104,7 @@ class ReportWhole2x(Topic):
     @rule(
         "report.empty-result",
         result("GetReport"),
+        call("NotifyReport"),
         title="The answer to GetReport contradicts what the station has",
         severity=Severity.WARNING,
         spec="OCPP 2.x B08.FR.15",
@@ -115,6 +117,14 @@ class ReportWhole2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def empty_result(self, frame: Frame) -> Faults:
+        if frame.call is None:
+            promised = self._accepted.pop(integer(frame.payload, "requestId") or 0, None)
+            if promised is None or frame.payload.get("reportData") or frame.payload.get("tbc") is True:
+                return None
+            text = "the report is empty, but the status of GetReport was Accepted; expected EmptyResultSet"
+            return Fault(text, "/2/status", frame=promised, key="empty")
+        if frame.payload.get("status") == "Accepted":
+            self._accepted.note(integer(frame.request, "requestId") or 0, frame)
         wanted, status = self._wanted.get(integer(frame.request, "requestId") or 0), frame.payload.get("status")
         if wanted is None:
             return None

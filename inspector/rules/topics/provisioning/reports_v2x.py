@@ -228,7 +228,7 @@ class Reports2x(Topic):
     )
     def not_asked(self, frame: Frame) -> Faults:
         report = self._of(frame.payload, frame.action)
-        if report is None or report.asked.payload.get("componentCriteria"):
+        if report is None:
             return None
         wanted, name = elements(report.asked.payload, "componentVariable"), "reportData"
         if frame.action == "NotifyMonitoringReport":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment
-from inspector.rules.durations import duration
+from inspector.rules.durations import since
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
@@ -164,7 +164,7 @@ class ResetEnds2x(Topic):
         if self.session not in self.station.sessions:
             return None
         del self._unsent[name]
-        wait = duration(self.settings.effect_timeout_s)
+        wait = since(boot, moment)
         text = f"the end of transaction {name[:36]} was never answered, and is not sent again within {wait}"
         return Fault(text, frame=boot, key=name[:36])
 
@@ -236,10 +236,12 @@ class ResetEnds2x(Topic):
         here = self.evidence.connections
         if string(frame.payload, "reason") in BY_RESET:
             for one in self._waiting:
-                self.station.deadline(frame, self.settings.effect_timeout_s, self.transaction_cut, one, frame)
+                self.station.deadline(
+                    frame, self.settings.effect_timeout_s, self.transaction_cut, one, frame, at_close=AtClose.LATE
+                )
         for name in self._unsent:
             wait = self.settings.effect_timeout_s
-            self.station.deadline(frame, wait, self.not_resent, name, frame, here)
+            self.station.deadline(frame, wait, self.not_resent, name, frame, here, at_close=AtClose.LATE)
         self._waiting, self._reset = [], False
         if self._reserved:
             evses = self.station.topic(Evses2x)

@@ -99,14 +99,16 @@ class ResetResume21(Topic):
                 self._profiles.note(kept.transaction, None)
         self._reset = frame
         if evse is not None and self._due:
-            self.station.deadline(frame, self.settings.reboot_after_reset_s, self.not_resumed, frame)
+            wait = self.settings.reboot_after_reset_s
+            self.station.deadline(frame, wait, self.not_resumed, frame, at_close=AtClose.LATE)
         self.station.refresh_listeners()
 
     @track(result("BootNotification"), dormant=lambda topic: not topic._due)
     def booted(self, frame: Frame) -> None:
         self._stopped_s.clear()
         if frame.payload.get("status") == "Accepted" and self._reset is not None:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.not_resumed, self._reset)
+            wait = self.settings.effect_timeout_s
+            self.station.deadline(frame, wait, self.not_resumed, self._reset, at_close=AtClose.LATE)
 
     @rule(
         "reset.not-resumed",
@@ -154,6 +156,9 @@ class ResetResume21(Topic):
             return None
         if event.trigger == "ResetCommand":
             self._stopped_s.note(name, at)
+            if event.info.get("chargingState") == "Charging":
+                text = f"{event.transaction} reports the reset with the state Charging"
+                return Fault(text, "/3/transactionInfo/chargingState", key=name)
             return None
         accepted_s = self._reset.ts_ns / 1e9 if self._reset is not None and self.session.dated else at
         since = "the event with ResetCommand" if name in self._stopped_s else "the reset was accepted"

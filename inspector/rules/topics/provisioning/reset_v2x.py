@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import SessionContext
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -24,6 +25,10 @@ def _boot(reason: str) -> str:
     return cp("BootNotification", {"reason": reason, "chargingStation": station}, answer)
 
 
+_CHANCE = frozenset({"ApplicationReset", "PowerUp", "Unknown", "Watchdog"})
+"""Reasons of boots that nobody has asked for."""
+
+
 class Reset2x(Topic):
     """The rules about Reset and the boot after it."""
 
@@ -34,6 +39,7 @@ class Reset2x(Topic):
         self._reset: Frame | None = None  # the answer to a reset of the whole station, until it boots
         self._open: list[Transaction2x] = []  # the transactions that were open at that answer
         self._announced: set[str] = set()  # the ids of transactions whose events have reported the reset
+        self._later = False  # whether a Reset was scheduled during a transaction
         self._triggered = False  # whether a trigger for a boot was accepted
         self._asked = False  # whether any trigger for a boot has come
         self._seen: SessionContext | None = None  # the connection of the latest boot
@@ -68,7 +74,9 @@ class Reset2x(Topic):
                 return None  # another reason may prevent it
             expected = "Scheduled" if kind == "OnIdle" else "Accepted"
             text = f"Reset({kind}) is rejected without a reason while {running[0]} is open; expected {expected}"
-            return Fault(text, "/2/status", severity=Severity.INFO, key="no reason")
+            # 2.1 allows another reason to reject an immediate reset (B12.FR.10).
+            unsure = kind == "Immediate" and self.session.version is OcppVersion.V21
+            return Fault(text, "/2/status", severity=Severity.INFO if unsure else None, key="no reason")
         if frame.payload.get("status") != "Scheduled" or kind in (None, "OnIdle"):
             return None
         return Fault(f"Reset({frame.request['type']}) is answered with Scheduled", "/2/status")
@@ -132,7 +140,14 @@ class Reset2x(Topic):
         self._announced.clear()
         seen, self._seen = self._seen, self.session
         asked, self._asked = self._asked, False
+        later, self._later = self._later, False
         if reset is None and not triggered:
+            ended_ns = max((one.ended_ns or 0 for one in self._transactions.by_id.values()), default=0)
+            soon = 0 < frame.mono_ns - ended_ns < self.settings.reboot_after_reset_s * 1e9
+            if later and reason in _CHANCE and soon and not self._transactions.open_transactions():
+                return Fault(
+                    f"the reason is {reason}, but the boot follows a scheduled Reset", "/3/reason", key="later"
+                )
             if reason != "Triggered" or seen is not self.session or asked:
                 return None
             return Fault("the reason is Triggered, but no TriggerMessage has asked for it", "/3/reason", key="trigger")
@@ -145,6 +160,8 @@ class Reset2x(Topic):
 
     @track(result("Reset"))
     def answered(self, frame: Frame) -> None:
+        if "evseId" not in frame.request:
+            self._later = frame.payload.get("status") == "Scheduled" and bool(self._transactions.open_transactions())
         if frame.payload.get("status") != "Accepted" or "evseId" in frame.request:
             return
         here = self._evidence.connections

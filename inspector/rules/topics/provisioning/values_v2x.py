@@ -23,6 +23,12 @@ COMMON = frozenset(
     "batteryswapstation".split()
 )
 """Components that a station may have although an excerpt of its inventory leaves them out."""
+_INTEGERS = frozenset(
+    "evconnectiontimeout heartbeatinterval lifetime maxenergyoninvalidid messageattempts messageattemptinterval "
+    "messagetimeout networkprofileconnectionattempts offlinethreshold resetretries retrybackoffrandomrange "
+    "retrybackoffrepeattimes retrybackoffwaitminimum txendedinterval txupdatedinterval websocketpinginterval".split()
+)
+"""Variables of common components that are integers in the specification."""
 _HEARTBEAT = ("OCPPCommCtrlr", "HeartbeatInterval")
 _INVENTORY = inventory_2x(
     entry_2x(*_HEARTBEAT, "300", mutability="ReadWrite", dataType="integer", minLimit=10, maxLimit=3600),
@@ -59,6 +65,15 @@ def _misfit(value: str, characteristics: dict[str, Any]) -> str | None:
             if part.strip().lower() not in allowed:
                 return f"has {part.strip()[:30]!r}, which is not in {listed[:80]!r}"
     return None
+
+
+def _usual(name: Name | None) -> str | None:
+    """Return the data type that the specification gives a variable; None if it gives none or many."""
+    if name is None or name.component not in COMMON:
+        return None
+    if name.variable in ("active", "available", "enabled", "problem"):
+        return "boolean"
+    return "integer" if name.variable in _INTEGERS else None
 
 
 def _beyond(value: str, characteristics: dict[str, Any]) -> str | None:
@@ -113,11 +128,12 @@ class VariableValues2x(Topic):
         for index, entry in enumerate(elements(frame.payload, "setVariableResult")):
             name, known = self._known(entry)
             value = asked.get((name, string(entry, "attributeType") or "Actual"))
-            if known is None or known.characteristics is None or not value:
+            if not value:
                 continue
             if entry.get("attributeStatus") not in ("Accepted", "RebootRequired"):
                 continue
-            why = _misfit(value, known.characteristics) or _beyond(value, known.characteristics)
+            told = (known.characteristics if known is not None else None) or {"dataType": _usual(name)}
+            why = _misfit(value, told) or _beyond(value, told)
             if why is not None:
                 shown = "the value" if name is not None and "password" in name.variable else repr(value[:30])
                 return Fault(
@@ -176,6 +192,9 @@ class VariableValues2x(Topic):
                 text = f"{name} is accepted; it was answered with {known.unknown} before"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
             kind = string(entry, "attributeType") or "Actual"
+            if known is not None and kind in known.unsupported:
+                text = f"{name} is accepted; {kind[:9]} was answered with NotSupportedAttributeType before"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
             if self._model.whole and known is not None and known.listed and kind not in known.kinds:
                 text = f"{name} is accepted with attributeType {kind[:9]}; the full inventory lists it without that"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
@@ -229,12 +248,23 @@ class VariableValues2x(Topic):
         results = "setVariableResult" if frame.action == "SetVariables" else "getVariableResult"
         for index, entry in enumerate(elements(frame.payload, results)):
             status = string(entry, "attributeStatus")
-            if status not in NO_SUCH and status != "NotSupportedAttributeType":
-                continue
             name, known = self._known(entry)
             kind = string(entry, "attributeType") or "Actual"
+            listed = self._model.whole and known is not None and known.listed
+            if status == "Rejected" and listed and known is not None and kind not in known.kinds:
+                text = f"Rejected for {name}; it has no {kind[:9]}, so NotSupportedAttributeType is expected"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+            if status not in NO_SUCH and status != "NotSupportedAttributeType":
+                continue
             if known is not None and kind in known.kinds:
                 text = f"{status} for {name} ({kind[:9]}), which the station has reported"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+            if known is not None and known.kinds and status in NO_SUCH:
+                text = f"{status} for {name} ({kind[:9]}), whose {min(known.kinds)[:9]} the station has reported"
+                return Fault(text + "; expected NotSupportedAttributeType", f"/2/{results}/{index}", key=str(name))
+            model = self._model
+            if name is not None and status == "UnknownComponent" and model.whole and name.component in model.components:
+                text = f"UnknownComponent for {name}; the full inventory has this component"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
         return None
 

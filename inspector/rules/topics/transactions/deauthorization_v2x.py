@@ -231,6 +231,7 @@ class Deauthorization2x(Topic):
         text = f"{one} is open without a car; EVConnectionTimeOut is {duration(plug_in_s)}"
         # F02.FR.07 and E10.FR.02 say SHALL, E03.FR.05 says SHOULD.
         remote = member(frame.payload, "transactionInfo").get("remoteStartId") is not None
+        remote = remote or member(frame.payload, "idToken").get("type") == "DirectPayment"  # C20.FR.02: SHALL
         severity = Severity.WARNING if remote or frame.payload.get("eventType") == "Updated" else None
         return Fault(text, "/3", severity=severity, frame=frame, key=one.transaction_id)
 

@@ -143,6 +143,9 @@ class ResumedStates21(Topic):
     @track(result("Reset"))
     def reset(self, frame: Frame) -> None:
         self._reset = frame.payload.get("status") in ("Accepted", "Scheduled")
+        if self._reset:
+            self._booted = False
+            self.station.refresh_listeners()
 
     @track(call("StatusNotification"))
     def status(self, frame: Frame) -> None:

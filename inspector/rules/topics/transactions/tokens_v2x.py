@@ -252,6 +252,7 @@ class Tokens2x(Topic):
         by_token = event.trigger == "Authorized" and reason in (None, "Local") and one.transaction_id in self._of
         by_car = reason == "StoppedByEV"
         own = event.token is not None and _named({"idToken": event.token}) == self._of.get(one.transaction_id)
+        by_token = by_token or (reason == "MasterPass" and event.kind == "Ended")
         by_token = by_token or (event.trigger in _UNSAID and (reason == "Local" or own))
         if not by_token and not by_car:
             return None
