@@ -34,6 +34,26 @@ for (const version of VERSIONS) {
   });
 }
 
+for (const version of VERSIONS) {
+  test(`${version}: a composite schedule of a free connector has the relative default profile, from now on`, async (t) => {
+    const page = await connected(t, version);
+    const chargingSchedulePeriod = [{ startPeriod: 0, limit: 3000 }, { startPeriod: 600, limit: 5000 }];
+    const common = { stackLevel: 0, chargingProfilePurpose: "TxDefaultProfile", chargingProfileKind: "Relative" };
+    const schedule = { chargingRateUnit: "W", chargingSchedulePeriod };
+    const is16 = version === "1.6";
+    await page.csms.ask(
+      "SetChargingProfile",
+      is16
+        ? { connectorId: 1, csChargingProfiles: { ...common, chargingProfileId: 1, chargingSchedule: schedule } }
+        : { evseId: 1, chargingProfile: { ...common, id: 1, chargingSchedule: [{ ...schedule, id: 1 }] } },
+    );
+    const place = is16 ? { connectorId: 1 } : { evseId: 1 };
+    const [, , answer] = await page.csms.ask("GetCompositeSchedule", { ...place, duration: 900, chargingRateUnit: "W" });
+    const found = (is16 ? answer.chargingSchedule : answer.schedule).chargingSchedulePeriod;
+    assert.deepEqual(found.map((each) => [each.startPeriod, each.limit]), [[0, 3000], [600, 5000]]);
+  });
+}
+
 for (const version of ["2.0.1", "2.1"]) {
   test(`${version}: K01.FR.52, K01.FR.53: a default for all EVSEs excludes one for a single EVSE`, async (t) => {
     const { csms } = await connected(t, version);

@@ -145,11 +145,13 @@ function compositePeriods(station, target, duration, unit) {
   const { supply } = station;
   const connector = connectorOf(station, target);
   const whole = { ...supply, maxPower: supply.maxPower * station.connectors.length };
+  // Without a transaction the schedule is that of one which starts now.
+  const startedAt = station.clock.now();
   const parts = station.profiles.composite(
     target,
-    station.clock.now(),
+    startedAt,
     duration,
-    connector ? underwayOf(connector) : null,
+    connector ? (underwayOf(connector) ?? { startedAt }) : null,
     connector ? supply : whole,
   );
   const divisor = unit === "W" ? 1 : (supply.kind === "dc" ? 400 : VOLTAGE) * supply.phases;
