@@ -2,5 +2,5 @@
 
 The charge point never notices: only its own CSMS, the primary, answers it. `mirror.py` decides what a shadow gets, with
 the ids that the shadow has made; it opens no socket. `proxy/shadows/` connects to shadows and records their sessions.
-`pairing.py` and `agreement.py` read a recording and compare.
+`pairing.py` reads a recording, `agreement.py` compares, and `report.py` has the result.
 """

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
 
 from inspector.interventions.pointers import MISSING, value_at
 from inspector.protocol.frame import Frame
 from inspector.protocol.messages import CallError, CallResult, Malformed
-from inspector.replay.matching import compare
+from inspector.replay.matching import Difference, compare
 from inspector.replay.policy import Policy
 from inspector.shadow.pairing import Exchange, Mirrored, Pair, mirrored_sessions, unreachable
+from inspector.shadow.report import (
+    ABSENT,
+    CLOSED,
+    DIFFERS,
+    EXTRA_CALL,
+    LATE,
+    OTHER_CALL,
+    SAME,
+    Disagreement,
+    OneSided,
+    Place,
+    Report,
+    Tally,
+    place_of,
+)
 from inspector.shadow.shadow_ids import ShadowIds
 
 LATE_S = 1.0
 """How much longer than the primary's an answer may take before it is late, in seconds."""
-MOST_DIFFERENCES = 10_000
-"""The most differences that a report lists; it counts all."""
 _DECIDED = frozenset({("BootNotification", "interval")})
 """Members that may differ from run to run of one CSMS, but that a CSMS decides: two CSMSs should decide alike."""
-
-type Place = tuple[str | None, str]
-"""An action and a JSON pointer with `*` in place of indexes: where two CSMSs of the same software differ by chance."""
-_INDEX = re.compile(r"/\d+(?=/|$)")
-
-SAME, DIFFERS, ABSENT, LATE = "same", "differs", "missing", "late"
-EXTRA_CALL, CLOSED = "extra-call", "closed"
+_CANDIDATES = 20
+"""How many CALLs of the primary a CALL of the shadow is compared with, to find the most similar one."""
 
 
 class ShadowPolicy(Policy):
@@ -49,134 +55,6 @@ class ShadowPolicy(Policy):
         if (action, member) in _DECIDED:
             return self.is_named_volatile(action, member)
         return super().is_volatile(action, member)
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many answers of the shadow were the same, differed, were missing, or came late."""
-
-    same: int = 0
-    differs: int = 0
-    missing: int = 0
-    late: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.same + self.differs + self.missing + self.late
-
-    def add(self, verdict: str) -> None:
-        setattr(self, verdict, getattr(self, verdict) + 1)
-
-
-class Disagreement(NamedTuple):
-    """One difference between the primary and the shadow.
-
-    Attributes:
-        kind: differs, missing, late, extra-call or closed.
-        charge_point: its id.
-        action: None if the difference is about no message.
-        primary_frame, shadow_frame: ids of frames; None where there is none.
-        pointer: a JSON pointer into the frames, None if the difference is about all of them.
-        primary, shadow: the values there, as JSON; a latency is an object with `latency_ms`.
-        sentence: the same in words.
-    """
-
-    kind: str
-    charge_point: str
-    action: str | None
-    primary_frame: int | None
-    shadow_frame: int | None
-    pointer: str | None
-    primary: Any
-    shadow: Any
-    sentence: str
-
-
-class OneSided(NamedTuple):
-    """A finding that only one of the two sessions has; `only` is "primary" or "shadow"."""
-
-    charge_point: str
-    only: str
-    rule: str
-    severity: str
-    side: str
-    message: str
-    frame: int | None
-
-
-@dataclass(slots=True)
-class Report:
-    """The result of a comparison.
-
-    Attributes:
-        shadow: the address of the shadow.
-        agreement: by action, of the CALLs that reached both.
-        charge_points: the same by charge point.
-        differences: the first MOST_DIFFERENCES; `found` is how many there are.
-        first: the frames of the first difference: the CALL, the primary's answer and the shadow's, as text.
-        latencies_ms: by action, the latencies of the primary and those of the shadow.
-        csms_calls: by action, how many CALLs the primary sent, and how many the shadow.
-        not_mirrored: CALLs that the shadow did not get, by action.
-        lost: why, as far as the recording says; by cause.
-        findings: findings that only one side has.
-        unreachable: charge points that could not be mirrored at some time, each with the first reason.
-        models: (vendor, model, firmware) by charge point.
-        sessions: how many sessions of charge points are compared.
-        noise: how many differences were left out as noise, by place.
-    """
-
-    shadow: str
-    agreement: dict[str, Tally] = field(default_factory=dict)
-    charge_points: dict[str, Tally] = field(default_factory=dict)
-    differences: list[Disagreement] = field(default_factory=list)
-    found: int = 0
-    first: tuple[str, str, str] | None = None
-    latencies_ms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    csms_calls: dict[str, list[int]] = field(default_factory=dict)
-    not_mirrored: Counter[str] = field(default_factory=Counter)
-    lost: Counter[str] = field(default_factory=Counter)
-    findings: list[OneSided] = field(default_factory=list)
-    unreachable: dict[str, str] = field(default_factory=dict)
-    models: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
-    sessions: int = 0
-    noise: Counter[Place] = field(default_factory=Counter)
-
-    @property
-    def total(self) -> Tally:
-        """All actions together."""
-        return _sum(self.agreement.values())
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every answer was the same, and every charge point could be mirrored."""
-        return not self.found and not self.unreachable and self.total.total > 0
-
-    def by_model(self) -> dict[tuple[str | None, str | None, str | None], Tally]:
-        """Return the agreement by (vendor, model, firmware)."""
-        members: dict[tuple[str | None, str | None, str | None], list[Tally]] = {}
-        for name, tally in self.charge_points.items():
-            members.setdefault(self.models.get(name, (None, None, None)), []).append(tally)
-        return {model: _sum(tallies) for model, tallies in members.items()}
-
-    def places(self) -> frozenset[Place]:
-        """Return where answers differ: noise, if the shadow runs the same software as the primary."""
-        return frozenset(place_of(one.action, one.pointer) for one in self.differences if one.pointer is not None)
-
-    def note(self, one: Disagreement) -> None:
-        """Add a difference."""
-        self.found += 1
-        if len(self.differences) < MOST_DIFFERENCES:
-            self.differences.append(one)
-
-
-def place_of(action: str | None, pointer: str) -> Place:
-    """Return the place of a difference; the payload of an answer is at /2."""
-    return action, pointer[:2] + _INDEX.sub("/*", pointer[2:])
-
-
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    every = list(tallies)
-    return Tally(*(sum(getattr(one, name) for one in every) for name in Tally.__slots__))
 
 
 def compare_with_shadow(
@@ -202,9 +80,10 @@ def compare_with_shadow(
         name = mirrored.primary.charge_point_id
         report.sessions += 1
         tally = report.charge_points.setdefault(name, Tally())
+        ids.setdefault(name, ShadowIds())
         for pair in mirrored.pairs:
-            _compare_pair(report, tally, name, pair, ids.setdefault(name, ShadowIds()), policy, late_s, noise)
-        _compare_csms_calls(report, name, mirrored)
+            _compare_pair(report, tally, name, pair, ids[name], policy, late_s, noise)
+        _compare_csms_calls(report, name, mirrored, ids[name], policy, noise)
         _compare_ends(report, name, mirrored)
         report.findings += _one_sided(db, name, mirrored)
         report.lost += mirrored.lost
@@ -307,24 +186,45 @@ def _shown(value: Any) -> str:
     return "missing" if value is None else text if len(text) <= 100 else f"{text[:100]}…"
 
 
-def _compare_csms_calls(report: Report, name: str, mirrored: Mirrored) -> None:
-    """Count the CALLs that each CSMS sent; those that only the shadow sent are differences.
+def _compare_csms_calls(
+    report: Report, name: str, mirrored: Mirrored, ids: ShadowIds, policy: Policy, noise: frozenset[Place]
+) -> None:
+    """Compare the CALLs of both CSMSs; those that only the shadow sent are differences.
 
-    The reverse is none: an operator may have made the primary send its CALLs.
+    Those that only the primary sent are none: an operator may have made it send them.
     """
-    primary, shadow = (Counter(call.action for call in calls) for calls in mirrored.csms_calls)
-    for action in dict.fromkeys([*primary, *shadow]):
-        counts = report.csms_calls.setdefault(action or "?", [0, 0])
-        counts[0] += primary[action]
-        counts[1] += shadow[action]
-    passed: Counter[str | None] = Counter()
+    waiting: dict[str | None, list[Frame]] = {}
+    for call in mirrored.csms_calls[0]:
+        waiting.setdefault(call.action, []).append(call)
+        report.csms_calls.setdefault(call.action or "?", [0, 0])[0] += 1
     for call in mirrored.csms_calls[1]:
-        passed[call.action] += 1
-        if passed[call.action] > primary[call.action]:
+        report.csms_calls.setdefault(call.action or "?", [0, 0])[1] += 1
+        alike = waiting.get(call.action, [])
+        if not alike:
             said = f"the shadow sent the CALL {call.action}, the primary did not"
-            report.note(
-                Disagreement(EXTRA_CALL, name, call.action, None, call.frame_id, None, None, call.payload, said)
-            )
+            about = (EXTRA_CALL, name, call.action, None, call.frame_id, None, None)
+            report.note(Disagreement(*about, call.payload, said))
+            continue
+        compared = [
+            (len(found := _call_differences(one, call, ids, policy)), one, found) for one in alike[:_CANDIDATES]
+        ]
+        _, nearest, found = min(compared, key=lambda one: one[0])
+        alike.remove(nearest)
+        for difference in found:
+            pointer = difference.pointer
+            if pointer is not None and (place := place_of(call.action, pointer)) in noise:
+                report.noise[place] += 1
+                continue
+            old, new = (_value(one, pointer) if pointer is not None else _kind(one) for one in (nearest, call))
+            said = f"{pointer or 'the CALL'} is {_shown(new)}; the primary's CALL has {_shown(old)}"
+            frames = (nearest.frame_id, call.frame_id)
+            report.note(Disagreement(OTHER_CALL, name, call.action, *frames, pointer, old, new, said))
+
+
+def _call_differences(primary: Frame, shadow: Frame, ids: ShadowIds, policy: Policy) -> list[Difference]:
+    """Return the differences of two CALLs of CSMSs; their own ids are none."""
+    expected = ids.expected(primary.action, primary.payload)
+    return [one for one in compare(primary, expected, shadow, policy) if one.matcher != "bound-id"]
 
 
 def _compare_ends(report: Report, name: str, mirrored: Mirrored) -> None:

@@ -165,6 +165,22 @@ def test_a_call_that_only_the_shadow_sends_is_a_difference(tmp_path: Path) -> No
     assert found["csms_calls"]["GetConfiguration"] == {"primary": 1, "shadow": 1}
 
 
+def test_calls_of_both_csmss_are_compared_in_whatever_order_they_come(tmp_path: Path) -> None:
+    both = Both(tmp_path / "r.db")
+    both.ask(0, "BootNotification")
+    change = '[2,"{}","ChangeConfiguration",{{"key":"{}","value":"{}"}}]'
+    for message_id, key in (("p1", "HeartbeatInterval"), ("p2", "MeterValueSampleInterval")):
+        both.primary.say(False, change.format(message_id, key, 60))
+    for message_id, key, value in (("s1", "MeterValueSampleInterval", 60), ("s2", "HeartbeatInterval", 900)):
+        both.shadow.say(False, change.format(message_id, key, value))
+    path = both.finish()
+    code, found = report(path)
+    (one,) = found["differences"]
+    told = (one["kind"], one["pointer"], one["primary"], one["shadow"])
+    assert code == 1 and told == ("other-call", "/3/value", "60", "900")
+    assert [raw(path, one[side])[3]["key"] for side in ("primary_frame", "shadow_frame")] == ["HeartbeatInterval"] * 2
+
+
 def test_a_connection_that_the_shadow_closes_is_a_difference(tmp_path: Path) -> None:
     both = Both(tmp_path / "r.db")
     both.ask(0, "BootNotification")

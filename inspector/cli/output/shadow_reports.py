@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.escaping import visible, visible_json
-from inspector.shadow.agreement import Disagreement, Report, Tally
 from inspector.shadow.mirror import CAUSES
+from inspector.shadow.report import Disagreement, Report, Tally
 from inspector.units import quantity
 
 _SHOWN = 20
