@@ -24,6 +24,8 @@ from inspector.proxy.shadows.turns import Turns
 from inspector.records import BINARY, TEXT, CloseFacts, SessionFacts
 from inspector.shadow.mirror import CAUSES, Mirror
 
+PRIMARY_FIRST_S = 0.05
+"""How long a CALL waits for the primary's answer before it is mirrored: so mirroring delays that answer less."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
 """The pause before the second attempt to connect, and the longest one; each is twice as long as the one before."""
 STABLE_S = 30.0
@@ -82,6 +84,7 @@ class ShadowLink:
         self._put, self._next_number, self._counts = put, number, counts
         self._lost, self._turn, self._say, self._note = earlier, turn, say, note
         self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._ends_s: float | None = None
         self._drain_s = DRAIN_S
         self._number = 0
@@ -93,6 +96,16 @@ class ShadowLink:
     def offer(self, from_charge_point: bool, raw: bytes) -> None:
         """Take a message of the charge point's session."""
         self.mirror.offer(from_charge_point, raw, self._counts.waiting_bytes.total() > MOST_WAITING)
+        self._count_waiting(self.mirror.waiting_bytes)
+        if not from_charge_point:
+            self._wake_up()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PRIMARY_FIRST_S, self._wake_up)
+
+    def _wake_up(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._wake.set()
 
     def end(self, drain_s: float = DRAIN_S) -> None:
@@ -123,6 +136,8 @@ class ShadowLink:
                         delays = _delays()
                 await self._pause(next(delays))
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             self.mirror.ended()
             self._collect_losses()
             self._count_waiting(0)
