@@ -9,7 +9,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
-from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
@@ -82,6 +82,7 @@ class MeteredLimits(Topic):
     versions = V2X
 
     def setup(self) -> None:
+        self._single: Known[str, None] = Known()  # transactions that use one phase, as an event said
         self._latest: Known[int, tuple[float, float]] = Known()  # by EVSE: when its power was sampled, and how many W
         self._profiles = self.station.topic(CompositeSchedules)
         self._transactions = self.station.topic(Transactions2x)
@@ -118,12 +119,32 @@ class MeteredLimits(Topic):
                             fault = self._fault(sample.value, sample.unit, most, unit, what)
                             # Some stations report the sum of all phases as the current without a phase.
                             sum_fits = sample.unit == "A" and sample.value <= 3 * _bearable(sample, unit, most)
+                            sum_fits = sum_fits and not self._one_phase(frame, stack[0])
                             return fault._replace(severity=Severity.INFO if sum_fits and not sample.phase else None)
                     if unit == "W" and (what.startswith("ChargingStationMax") or self._profiles.is_for_all(what)):
                         together = sum(value for when, value in self._latest.values() if abs(when - at) <= TOGETHER_S)
                         if together > most * 1.1 + _SLACK["W"]:
                             return self._fault(together, "W", most, unit, what)
         return None
+
+    def _one_phase(self, frame: Frame, one: Payload) -> bool:
+        """Return whether the car is known to charge with one phase only."""
+        event = self._transactions.event
+        if frame.payload.get("numberOfPhasesUsed") == 1 or (
+            event is not None and event.transaction.transaction_id in self._single and frame.action != "MeterValues"
+        ):
+            return True
+        schedules = elements(one, "chargingSchedule")
+        counts = {p.get("numberPhases") for each in schedules for p in elements(each, "chargingSchedulePeriod")}
+        return counts == {1}
+
+    @track(call("TransactionEvent"), plain=False)
+    def phases_used(self, frame: Frame) -> None:
+        event, used = self._transactions.event, frame.payload.get("numberOfPhasesUsed")
+        if event is not None and used is not None:
+            self._single.pop(event.transaction.transaction_id, None)
+            if used == 1:
+                self._single.note(event.transaction.transaction_id, None)
 
     def _while_offline(self, stack: list[Payload], at: float) -> list[Payload]:
         """Return the profiles that were valid at a time when the station may have been offline; none if unsure."""
