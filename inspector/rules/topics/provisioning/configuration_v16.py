@@ -31,6 +31,17 @@ _READ = (
     '< [2,"r","GetConfiguration",{"key":["HeartbeatInterval"]}]\n'
     '> [3,"r",{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"%s"}]}]\n'
 )
+_INTEGERS = frozenset(
+    "clockaligneddatainterval connectiontimeout heartbeatinterval metervaluesampleinterval minimumstatusduration "
+    "resetretries transactionmessageattempts transactionmessageretryinterval".split()
+)
+"""Keys in lower case whose value is an integer from 0 on (section 9). WebSocketPingInterval may mean more below 0."""
+_BOOLEANS = frozenset(
+    "allowofflinetxforunknownid authorizationcacheenabled authorizeremotetxrequests localauthlistenabled "
+    "localauthorizeoffline localpreauthorize stoptransactiononevsidedisconnect stoptransactiononinvalidid "
+    "unlockconnectoronevsidedisconnect".split()
+)
+"""Keys in lower case whose value is true or false."""
 
 
 class Configuration16(Topic):
@@ -158,6 +169,31 @@ class Configuration16(Topic):
         return Fault(
             f"the change of {key[:50]} is accepted, although it was reported as read-only", "/2/status", key=key[:50]
         )
+
+    @rule(
+        "configuration.bad-value-accepted",
+        result("ChangeConfiguration"),
+        title="A value that a configuration key cannot have is accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.3",
+        remedy="Answer Rejected where the value does not have the type of the key.",
+        bad=_CHANGE % ("HeartbeatInterval", "often", "Accepted"),
+        good=_CHANGE % ("HeartbeatInterval", "often", "Rejected"),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def bad_value(self, frame: Frame) -> Faults:
+        key, value = string(frame.request, "key"), string(frame.request, "value")
+        if key is None or value is None or frame.payload.get("status") not in ("Accepted", "RebootRequired"):
+            return None
+        name, plain = key.lower(), value.strip()
+        if name in _INTEGERS and not plain.isdecimal():
+            why = "which is not a number from 0 on"
+        elif name in _BOOLEANS and plain.lower() not in ("true", "false"):
+            why = "which is neither true nor false"
+        else:
+            return None
+        return Fault(f"{key} is set to {value[:30]!r}, {why}", "/2/status", key=key[:50])
 
     @rule(
         "configuration.not-kept",

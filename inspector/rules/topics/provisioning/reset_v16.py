@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
-from inspector.rules.context import Moment
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
@@ -59,5 +59,5 @@ class Reset16(Topic):
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
         for one in self._open:
-            self.station.deadline(frame, self.settings.effect_timeout_s, self.left, one, frame)
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.left, one, frame, at_close=AtClose.LATE)
         self._open = []

@@ -13,10 +13,13 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
     ACCEPTED,
     BOOT_2X,
+    BOOT_16,
+    NOW,
     Payload,
     cp,
     csms,
@@ -41,6 +44,12 @@ def _start(status: str = "Accepted", token: Payload = _TOKEN, **answer: object) 
     return csms("RequestStartTransaction", asked, {"status": status, **answer})
 
 
+_BOOTED = BOOT_16.replace('"b"', '"b16"')
+_STARTED_16 = cp(
+    "StartTransaction",
+    {"connectorId": 1, "idTag": "T", "meterStart": 0, "timestamp": NOW},
+    {"transactionId": 7, "idTagInfo": ACCEPTED},
+)
 _ASKS = variable_2x("AuthCtrlr", "AuthorizeRemoteStart", "true")
 _NO_STORES = variable_2x("AuthCacheCtrlr", "Enabled", "false").replace('"#"', '"c"')
 _BEGUN = transaction_event(
@@ -268,6 +277,35 @@ class RemoteAnswers(Topic):
     @track(call("StartTransaction", "StopTransaction"), versions=V16, dormant=lambda topic: not topic._remote)
     def used(self, frame: Frame) -> None:
         self._remote.pop((string(frame.payload, "idTag") or "").lower(), None)
+
+    @rule(
+        "remote.stop-contradicted",
+        result("RemoteStopTransaction"),
+        title="The answer to RemoteStopTransaction contradicts the transaction",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.12",
+        remedy="Answer Accepted for a transaction that is ongoing, and Rejected for any other.",
+        bad=script(_BOOTED, _STARTED_16, csms("RemoteStopTransaction", {"transactionId": 9})),
+        good=script(_BOOTED, _STARTED_16, csms("RemoteStopTransaction", {"transactionId": 9}, {"status": "Rejected"})),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def stop_contradicted(self, frame: Frame) -> Faults:
+        number, status = integer(frame.request, "transactionId"), frame.payload.get("status")
+        known = self.station.topic(Transactions16)
+        if number is None or not self._evidence.seen_since or not self._evidence.has_sent_all(self.session):
+            return None
+        one = known.by_id.get(number)
+        if (
+            status == "Accepted"
+            and one is None
+            and known.open_transactions()
+            and not (known.unseen or known.undelivered)
+        ):
+            return Fault(f"the stop of transaction {number} is accepted, but no such transaction began", "/2/status")
+        if status == "Rejected" and one is not None and one.open and one.started_ns > self.session.opened_at.mono_ns:
+            return Fault(f"the stop of {one} is rejected, although it is open", "/2/status", key=str(number))
+        return None
 
     @rule(
         "trigger.connector",

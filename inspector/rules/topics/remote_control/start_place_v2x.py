@@ -151,12 +151,8 @@ class StartPlaces2x(Topic):
             return None
         if status == "Rejected" and not reason and frame.action == "ReserveNow":
             return None  # the station may not support it
-        if status == "Rejected" and not reason:
-            severity: Severity | None = Severity.INFO  # there may be another reason
-        else:
-            severity = None
         text = f"{frame.action} for EVSE {evse} is answered with {status}, but its reservation {self._freed[evse]}"
-        return Fault(text, "/2/status", key=str(evse), severity=severity)
+        return Fault(text, "/2/status", key=str(evse))
 
     @rule(
         "reservation.cancel-refused",

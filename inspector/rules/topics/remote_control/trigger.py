@@ -9,7 +9,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import elements, string
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, refusal, result, rule, track
 from inspector.rules.state.transactions_v2x import Transactions2x
@@ -52,6 +52,16 @@ class Trigger:
     marked: bool = False  # whether this message says that it was triggered
 
 
+def _fits(one: Trigger, frame: Frame) -> bool:
+    """Return whether a StatusNotification or MeterValues may be about the connector (1.6) or EVSE (2.x) asked for."""
+    if one.wanted not in ("StatusNotification", "MeterValues"):
+        return True
+    asked, told = one.asked.payload, frame.payload
+    place = integer(member(asked, "evse"), "id") if "evse" in asked else integer(asked, "connectorId")
+    name = "evseId" if "evse" in asked else "connectorId"
+    return not place or name not in told or told[name] == place
+
+
 class Triggers(Topic):
     """The rules about TriggerMessage and ExtendedTriggerMessage."""
 
@@ -88,7 +98,7 @@ class Triggers(Topic):
     def sent(self, frame: Frame) -> None:
         if not self._open:
             return
-        meant = [one for one in self._open if frame.action in TRIGGERED[one.wanted]]
+        meant = [one for one in self._open if frame.action in TRIGGERED[one.wanted] and _fits(one, frame)]
         promised = [one for one in meant if one.accepted is not None and not one.marked]
         if promised:
             self._open = [one for one in self._open if one not in promised]

@@ -103,7 +103,7 @@ class Reservations(Topic):
         result("ReserveNow"),
         title="The answer to ReserveNow contradicts the connector's status",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.13; 2.x H01.FR.11, .12, .14, .19, .23",
+        spec="OCPP 1.6 §5.13; 2.x H01.FR.02, .11, .12, .14, .19, .23",
         remedy="Answer Accepted for an available connector, otherwise Occupied, Faulted or Unavailable according "
         "to its status.",
         bad=joined(reported("Faulted"), _RESERVE, _ANSWER % "Accepted"),
@@ -123,6 +123,10 @@ class Reservations(Topic):
             return None
         before, again = self._at_call.get(frame.call.frame_id, (None, False))
         fitting = ANSWERS.get(before or "")
+        if again and before == "Reserved" == self._status(place) and status in ("Occupied", "Rejected"):
+            one = self.booked.get(integer(frame.request, "id") or 0)
+            if one is not None and one.place == place:
+                return Fault(f"{status}, but reservation {one.number} has this id; expected Accepted", "/2/status")
         if fitting is None or status in fitting or again or before != self._status(place):
             return None
         if status not in KNOWN_ANSWERS:
@@ -180,10 +184,14 @@ class Reservations(Topic):
     def not_shown(self, moment: Moment, booking: Booking) -> Faults:
         if self.booked.get(booking.number) is not booking or self.session not in self.station.sessions:
             return None
-        if self._status(booking.place) != "Available":
+        status = self._status(booking.place)
+        if status is None and self.session.version is not OcppVersion.V16:
+            statuses = self.station.topic(Evses2x).status_of_evse(booking.place)
+            status = "Available" if statuses == {"Available", "Reserved"} else None  # one connector was left out
+        if status != "Available":
             return None
-        wait = self.settings.effect_timeout_s
-        text = f"{self._name(booking.place)} was reserved; {duration(wait)} later its status is still Available"
+        wait = (moment.mono_ns - booking.accepted.mono_ns) / 1e9
+        text = f"{self._name(booking.place)} was reserved; {duration(wait)} later it is still Available"
         return Fault(text, "/2/status", frame=booking.accepted, key=str(booking.place))
 
     @track(DEADLINE)

@@ -112,7 +112,11 @@ class Reserved(Topic):
         "NotifyEvent",
         promised=_out_of_order,
         kept_by=call("ReservationStatusUpdate", "CancelReservation"),
-        keeps=lambda topic, frame: integer(frame.payload, "reservationId"),
+        keeps=lambda topic, frame: (
+            integer(frame.payload, "reservationId")
+            if frame.payload.get("reservationUpdateStatus") in (None, "Removed")
+            else None
+        ),
         early=False,
         excused=lambda topic, frame: topic.usable_again(frame),
         at_close=AtClose.LATE,
@@ -164,7 +168,8 @@ class Reserved(Topic):
         expires = seconds(string(frame.request, "expiryDateTime"))
         if old or expires is None or not self._evidence.timed:
             return
-        left = expires - frame.ts_ns / 1e9 + self.settings.clock_skew_s + self.settings.effect_timeout_s
+        skew = min(self.settings.clock_skew_s, self._evidence.skew_s + 10)  # how late its clock may be
+        left = expires - frame.ts_ns / 1e9 + skew + self.settings.answer_timeout_s
         if 0 < left < EXPIRY_LIMIT_S:
             self._accepted.note(number, frame)
             self.station.refresh_listeners()

@@ -109,9 +109,10 @@ class ReservedPlaces2x(Topic):
     )
     def disabled(self, frame: Frame) -> Faults:
         status = string(frame.payload, "status")
-        if status in (None, "Rejected") or self._flag("ReservationCtrlr", "Enabled") is not False:
+        off = [name for name in ("Enabled", "Available") if self._flag("ReservationCtrlr", name) is False]
+        if status in (None, "Rejected") or not off:
             return None
-        return Fault(f"{status}, though ReservationCtrlr.Enabled is false; expected Rejected", "/2/status")
+        return Fault(f"{status}, though ReservationCtrlr.{off[0]} is false; expected Rejected", "/2/status")
 
     @rule(
         "reservation.shown-refused",

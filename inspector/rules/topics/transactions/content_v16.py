@@ -109,7 +109,7 @@ class TransactionContent16(Topic):
     @rule(
         "transaction.reason",
         call("StopTransaction"),
-        title="A transaction that was stopped from outside ends without a reason",
+        title="A transaction that was stopped from outside ends without a reason, or as if at the charge point",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §6.49 and §7.36",
         remedy='Set reason to Remote, HardReset, SoftReset or UnlockCommand; without it the reason is "Local".',
@@ -120,20 +120,24 @@ class TransactionContent16(Topic):
     )
     def reason(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
-        if stopping is None or stopping.transaction is None or stopping.earlier is not None or stopping.stop.reason:
+        if stopping is None or stopping.transaction is None or stopping.earlier is not None:
+            return None
+        local = stopping.stop.reason == "Local" and "idTag" not in frame.payload
+        if stopping.stop.reason and not local:
             return None
         known, transaction = self._known, stopping.transaction
         since = frame.mono_ns - int(self.settings.reboot_after_reset_s * 1e9)
         began = transaction.started_ns
         if known.remote_stops.get(stopping.transaction_id or 0, -1) > began:
             cause, fitting = "the CSMS stopped it remotely", "Remote"
-        elif known.reset_ns is not None and known.reset_ns > max(began, since):
+        elif not local and known.reset_ns is not None and known.reset_ns > max(began, since):
             cause, fitting = "the CSMS reset the charge point", "HardReset or SoftReset"
         elif known.unlocked.get(transaction.connector or 0, -1) > max(began, since):
             cause, fitting = "the CSMS unlocked the connector", "UnlockCommand"
         else:
             return None
-        text = f"transaction {stopping.transaction_id} ends without a reason, although {cause}; expected {fitting}"
+        how = "with the reason Local" if local else "without a reason"
+        text = f"transaction {stopping.transaction_id} ends {how}, although {cause}; expected {fitting}"
         return Fault(text, "/3", key=str(stopping.transaction_id))
 
     @rule(
