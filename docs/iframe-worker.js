@@ -7,8 +7,13 @@ if (location.protocol === "file:") {
       super();
       const frame = document.createElement("iframe");
       frame.hidden = true;
+      // Some browsers replace the empty document of a new frame once it has loaded.
+      frame.addEventListener("load", () => this.#run(url, frame.contentWindow), { once: true });
       document.body.append(frame);
-      const inside = frame.contentWindow;
+    }
+
+    #run(url, inside) {
+      this.inside = inside;
       inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       const script = inside.document.createElement("script");
       script.src = url;
@@ -19,7 +24,6 @@ if (location.protocol === "file:") {
       };
       script.onerror = () => this.dispatchEvent(new Event("error"));
       inside.document.body.append(script);
-      this.inside = inside;
     }
 
     postMessage(data) {

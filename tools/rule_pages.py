@@ -87,6 +87,8 @@ def index() -> str:
         f"{rule_coverage.count()} requirements of OCPP 2.0.1 and 2.1 have a rule. [coverage.md](coverage.md) lists",
         "them and says why the others have none.",
         "",
+        f"A rule is in the topic that its name begins with: {_topics()}.",
+        "",
         "Severities, thresholds and vendor allowances are set in a TOML file that `check`, `import` and `proxy` take",
         "as `--rules FILE`, or in `[tool.chargesentinel]` of the `pyproject.toml` where they are run:",
         "",
@@ -128,6 +130,10 @@ def index() -> str:
     lines += ["", "| of | at most |", "| --- | --- |"]
     lines += [f"| {what} | {most:,} |" for what, most in BOUNDS.items()]
     return "\n".join([*lines, ""])
+
+
+def _topics() -> str:
+    return ", ".join(f"[{topic}](#{topic})" for topic in sorted({rule.slug.partition(".")[0] for rule in rules()}))
 
 
 def _severities(rule: Rule) -> str:

@@ -93,7 +93,7 @@ def test_the_search_finds_a_rule_in_pages_opened_from_a_folder(site: Path, brows
 
     page.on("request", note)
     page.goto((site / "index.html").as_uri())
-    page.get_by_role("textbox", name="Search").fill("register falls")
+    page.get_by_role("textbox", name="Search").press_sequentially("register falls")
     found = page.locator(".md-search-result__link").first
     expect(found).to_contain_text("meter.register-falls")
     found.click()
