@@ -51,6 +51,8 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
                 mutability = "ReadOnly" if entry["readonly"] else "ReadWrite"
                 if not is_basic_password(entry["key"]):
                     store.variable(charge_point_id, "", entry["key"], "Actual", entry.get("value"), mutability)
+        case "GetInstalledCertificateIds", _:
+            store.notice(charge_point_id, "GetInstalledCertificateIds", response)
         case "GetVariables", _:
             for result in response["getVariableResult"]:
                 if result["attributeStatus"] == "Accepted" and not is_basic_password(result["variable"]["name"]):
@@ -63,6 +65,19 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
                     place = component_name(asked["component"]), variable_name(asked["variable"])
                     kind = asked.get("attributeType", "Actual")
                     _changed(store, charge_point_id, *place, kind, asked["attributeValue"])
+
+
+def hash_algorithms(report: Payload) -> dict[str, str]:
+    """Return the hashAlgorithm of each certificate in an answer to GetInstalledCertificateIds, by serial number."""
+    found = list(report.get("certificateHashData", []))  # 1.6
+    for chain in report.get("certificateHashDataChain", []):
+        found += [chain["certificateHashData"], *chain.get("childCertificateHashData", [])]
+    return {serial_number(each): each["hashAlgorithm"] for each in found}
+
+
+def serial_number(hash_data: Payload) -> str:
+    """Return the serial number of certificate hash data in lower case and without leading zeros."""
+    return str(hash_data["serialNumber"]).lower().lstrip("0")
 
 
 def _changed(store: Store, charge_point_id: str, component: str, name: str, kind: str, value: str) -> None:

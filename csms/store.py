@@ -349,6 +349,14 @@ class Store(SqliteFile):
             self.rows("SELECT 1 FROM notices WHERE charge_point_id = ? AND action = ? LIMIT 1", charge_point_id, action)
         )
 
+    def last_notice(self, charge_point_id: str, action: str) -> Row | None:
+        """Return the payload of the latest notification of an action; None if there is none."""
+        found = self.rows(
+            "SELECT payload FROM notices WHERE charge_point_id = ? AND action = ? ORDER BY rowid DESC LIMIT 1",
+            charge_point_id, action,
+        )  # fmt: skip
+        return orjson.loads(found[0]["payload"]) if found else None
+
     def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
         """Store a notification for the operator's page, with its passwords hidden."""
         self._run(

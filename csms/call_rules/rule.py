@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 
 from csms.schemas import Payload
 
@@ -31,6 +31,8 @@ class Facts:
     """Returns the charge point's charging profiles of a purpose, each with its EVSE."""
     transactions: Set[str] | None = None
     """The ids of the charge point's open transactions; None if they are not known."""
+    installed: Mapping[str, str] = field(default_factory=dict)
+    """The certificates that the charge point last reported: serial number, in lower case -> hashAlgorithm."""
     has_needs: bool = False
     """Whether the charge point has sent NotifyEVChargingNeeds."""
 

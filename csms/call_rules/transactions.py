@@ -1,9 +1,12 @@
-"""Rules about open transactions, installed profiles, times and severities, beyond those of the other files."""
+"""Rules about open transactions, installed profiles and certificates, times and severities."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from csms import timestamps
 from csms.call_rules.rule import EVERY, V2X, V16, V21, Facts, Rule
+from csms.learning import serial_number
 from csms.schemas import Payload
 
 HIGHEST_SEVERITY = 9
@@ -79,6 +82,18 @@ def _diagnostics_end_first(payload: Payload, facts: Facts) -> bool:
     return start is not None and stop is not None and stop < start
 
 
+def _other_algorithm(member: str) -> Callable[[Payload, Facts], bool]:
+    """Return a predicate: the station has reported this certificate with another hashAlgorithm."""
+
+    def broken(payload: Payload, facts: Facts) -> bool:
+        wanted = payload.get(member)
+        if wanted is None:
+            return False
+        return bool(facts.installed.get(serial_number(wanted), wanted["hashAlgorithm"]) != wanted["hashAlgorithm"])
+
+    return broken
+
+
 def _severe(payload: Payload, facts: Facts) -> bool:
     severities = [entry["severity"] for entry in payload.get("setMonitoringData", [payload])]
     return any(not 0 <= severity <= HIGHEST_SEVERITY for severity in severities)
@@ -110,6 +125,15 @@ RULES: tuple[Rule, ...] = (
     Rule("UpdateDynamicSchedule", V21, "K28.FR.11", "the profile is not Dynamic", _not_dynamic),
     Rule("GetLog", EVERY, "whitepaper N01; 2.x, N01", "latestTimestamp is before oldestTimestamp", _log_ends_first),
     Rule("GetDiagnostics", V16, "1.6, 6.25", "stopTime is before startTime", _diagnostics_end_first),
+    Rule(
+        "DeleteCertificate", V2X, "M04.FR.07", "the station has reported this certificate with another hashAlgorithm",
+        _other_algorithm("certificateHashData"),
+    ),
+    Rule(
+        "CustomerInformation", V2X, "N09.FR.08, N10.FR.09",
+        "the station has reported this certificate with another hashAlgorithm",
+        _other_algorithm("customerCertificate"),
+    ),
     Rule("SetMonitoringLevel", V2X, "N05.FR.02", "severity must be from 0 to 9", _severe),
     Rule("SetVariableMonitoring", V2X, "N04", "severity must be from 0 to 9", _severe),
     Rule("SetVariableMonitoring", V2X, "N04.FR.14", "the value of a Delta cannot be negative", _negative_delta),

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from csms import actions, call_rules, configuration, misbehaviour, passwords, schemas, tokens
+from csms import actions, call_rules, configuration, learning, misbehaviour, passwords, schemas, tokens
 from csms.context import Context
 from csms.operator_api import contracts, examples, openapi, operations, overview
 from csms.operator_api.openapi import Operation
@@ -218,6 +218,7 @@ class Api:
             lambda component, variable: store.variable_value(name, component, variable),
             lambda purpose: store.profiles(name, purpose),
             {str(row["transaction_id"]) for row in store.open_transactions(name)},
+            learning.hash_algorithms(store.last_notice(name, "GetInstalledCertificateIds") or {}),
             store.has_noticed(name, "NotifyEVChargingNeeds"),
         )
         objection = call_order.objection(version, boot_status, action, payload, facts)

@@ -18,6 +18,7 @@ from csms.wire import call_order
 from tests.csms.call_payloads import (
     FUTURE,
     TOKEN,
+    customer,
     in_mode,
     kind,
     list2,
@@ -70,6 +71,11 @@ def shown(**more: Any) -> dict[str, Any]:
 def log_between(oldest: str, latest: str) -> dict[str, Any]:
     times = {"oldestTimestamp": oldest, "latestTimestamp": latest}
     return {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": "https://h/l"} | times}
+
+
+def certificate(algorithm: str) -> dict[str, Any]:
+    names = {"issuerNameHash": "aa", "issuerKeyHash": "bb"}
+    return {"hashAlgorithm": algorithm, "serialNumber": "0A1"} | names
 
 
 def monitoring_report(count: int) -> dict[str, Any]:
@@ -204,6 +210,10 @@ CASES: list[Case] = [
       for version in ("1.6", "2.0.1")),
     ("1.6", "GetDiagnostics", {"location": "https://h/f", "startTime": LATE, "stopTime": EARLY},
      {"location": "https://h/f", "startTime": EARLY, "stopTime": LATE}, "6.25", {}),
+    ("2.0.1", "DeleteCertificate", {"certificateHashData": certificate("SHA256")},
+     {"certificateHashData": certificate("SHA512")}, "M04.FR.07", {}),
+    ("2.1", "CustomerInformation", customer(report=True, clear=False, customerCertificate=certificate("SHA384")),
+     customer(report=True, clear=False, customerCertificate=certificate("SHA512")), "N09.FR.08", {}),
     ("2.0.1", "SetMonitoringLevel", {"severity": 10}, {"severity": 9}, "N05.FR.02", {}),
     ("2.0.1", "SetVariableMonitoring", monitors(severity=10), monitors(severity=0), "N04", {}),
     ("2.1", "SetVariableMonitoring", monitors(value=-1.0), monitors(value=-1.0, type="LowerThreshold"),
@@ -221,7 +231,11 @@ def held(purpose: str) -> list[tuple[int, dict[str, Any]]]:
 
 def facts(known: dict[tuple[str, str], str]) -> call_rules.Facts:
     return call_rules.Facts(
-        lambda token: "Accepted", lambda component, name: known.get((component, name)), held, {"t", "7"}
+        lambda token: "Accepted",
+        lambda component, name: known.get((component, name)),
+        held,
+        {"t", "7"},
+        {"a1": "SHA512"},
     )
 
 
@@ -273,3 +287,22 @@ async def test_a_value_that_the_charge_point_reports_leads_to_a_refusal(csms: Ce
         _, message_id, action, _ = await charge_point.receive()
         await charge_point.send([3, message_id, {"status": "Rejected"}])
         assert action == "ReserveNow" and (await sending).status_code == 200
+
+
+async def test_certificates_in_an_answer_decide_about_the_hash_algorithm(csms: CentralSystem) -> None:
+    """M04.FR.07: over the wire, from GetInstalledCertificateIds to DeleteCertificate."""
+    async with (
+        serving(csms.context, csms.connections, PageAddress(port=0)) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as operator,
+        connected(csms.address, "2.0.1") as charge_point,
+    ):
+        place = "/api/charge-points/CHARGER-001/calls"
+        asking = asyncio.create_task(operator.post(place, json={"action": "GetInstalledCertificateIds", "payload": {}}))
+        _, message_id, _, _ = await charge_point.receive()
+        chain = {"certificateType": "CSMSRootCertificate", "certificateHashData": certificate("SHA384")}
+        await charge_point.send([3, message_id, {"status": "Accepted", "certificateHashDataChain": [chain]}])
+        assert (await asking).status_code == 200
+        call = {"action": "DeleteCertificate", "payload": {"certificateHashData": certificate("SHA256")}}
+        refused = await operator.post(place, json=call)
+        assert (refused.status_code, "M04.FR.07" in refused.text) == (422, True)
+        await charge_point.silence_until_heartbeat()
