@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import LATE_S, AtClose, Moment, SessionContext, TopicState
 from inspector.rules.durations import nanoseconds
 from inspector.rules.finding import Fault, Finding
@@ -103,9 +104,17 @@ class Station:
 
     def end_deadlines_of(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
         """Fire or drop the deadlines of a closed session as their `AtClose` says."""
+        facts = session.facts
+        until_ns = moment.mono_ns
+        if facts.get("closed_by") == "charge-point" and facts.get("cp_close_code") is None:
+            # The connection was lost, perhaps long before this showed: it may send what it owes after it reconnects.
+            until_ns = session.heard_ns or 0
+        # While one of its CALLs has no answer, it may send no other one.
+        for waiting in session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT).values():
+            until_ns = min(until_ns, waiting.mono_ns)
 
         def waits(entry: tuple[Any, ...]) -> bool:
-            early = entry[6] is AtClose.LATE and entry[7] > moment.mono_ns
+            early = entry[6] is AtClose.LATE and entry[7] > until_ns
             return entry[3] is not session or entry[6] is AtClose.WAITS or early
 
         left = sorted(entry for entry in self.deadlines if not waits(entry))

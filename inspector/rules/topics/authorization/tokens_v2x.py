@@ -256,5 +256,5 @@ class TokenUse2x(Topic):
         sure = self._tokens.flag("AuthCtrlr", "Enabled") is True
         if not sure and self._tokens.asked:
             return None  # the rule transaction-event.token-not-sent judges these
-        severity = None if sure else Severity.WARNING  # it may be a station that needs no authorization
+        severity = None if sure else Severity.INFO  # it may be a station that needs no authorization
         return Fault(f"{event.transaction} charges, but no event of it has a token", "/3", severity=severity, key=name)

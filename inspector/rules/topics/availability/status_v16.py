@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment
-from inspector.rules.durations import duration
+from inspector.rules.durations import since
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, rule, track
@@ -276,8 +276,7 @@ class Status16(Topic):
             return None
         if known.life != (self._evidence.boots, self._evidence.connections):
             return None
-        waited = self.settings.effect_timeout_s
-        text = f"connector {connector} is Charging, and after {duration(waited)} no transaction has started on it"
+        text = f"connector {connector} is Charging, and after {since(frame, moment)} no transaction has started on it"
         return Fault(text, "/3/status", frame=frame, key=str(connector))
 
     @track(call("TriggerMessage", "ExtendedTriggerMessage"))

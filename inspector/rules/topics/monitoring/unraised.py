@@ -8,7 +8,7 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment
-from inspector.rules.durations import duration
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
@@ -75,7 +75,7 @@ class UnraisedEvents(Topic):
         watch.raised = beyond
         text = f"the value is {value:g}; the {watch.monitor.kind} of monitor {own} is {watch.monitor.value or 0:g}"
         what = "alert" if beyond else "event with cleared true"
-        text = f"{text}, but no {what} came within {duration(self.settings.effect_timeout_s)}"
+        text = f"{text}, but no {what} came within {since(frame, moment)}"
         return Fault(text, frame=frame, key=f"{own} {beyond}")
 
     @rule(
@@ -95,7 +95,7 @@ class UnraisedEvents(Topic):
             return None
         watch.base, watch.exact = None, False
         text = f"the value has changed {change}, but no event of the Delta monitor {own} came"
-        return Fault(f"{text} within {duration(self.settings.effect_timeout_s)}", frame=frame, key=str(own))
+        return Fault(f"{text} within {since(frame, moment)}", frame=frame, key=str(own))
 
     def _active(self, own: int, watch: _Watch) -> bool:
         """Whether a monitor exists still, and reports events."""

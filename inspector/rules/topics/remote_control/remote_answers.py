@@ -51,7 +51,10 @@ _STARTED_16 = cp(
     {"transactionId": 7, "idTagInfo": ACCEPTED},
 )
 _ASKS = variable_2x("AuthCtrlr", "AuthorizeRemoteStart", "true")
-_NO_STORES = variable_2x("AuthCacheCtrlr", "Enabled", "false").replace('"#"', '"c"')
+_NO_STORES = "".join(
+    variable_2x(name, "Enabled", "false").replace('"#"', f'"{name}"')
+    for name in ("AuthCacheCtrlr", "LocalAuthListCtrlr")
+)
 _BEGUN = transaction_event(
     "Started", "RemoteStart", 0, {"remoteStartId": 5}, idToken=_TOKEN, answer=_ACCEPTED_TOKEN, evse={"id": 1}
 )
@@ -272,7 +275,9 @@ class RemoteAnswers(Topic):
         stores = (known.flag("AuthCacheCtrlr", "Enabled"), known.flag("LocalAuthListCtrlr", "Enabled"))
         if True in stores or token in known.asked or answer is not None or not self._evidence.seen_since:
             return None
-        return Fault(f"{event.transaction} begins without Authorize for {token}", "/3/idToken", key=name)
+        sure = None not in stores  # otherwise the token may be in a cache or list that nobody has asked about
+        text = f"{event.transaction} begins without Authorize for {token}"
+        return Fault(text, "/3/idToken", severity=None if sure else Severity.INFO, key=name)
 
     @track(call("StartTransaction", "StopTransaction"), versions=V16, dormant=lambda topic: not topic._remote)
     def used(self, frame: Frame) -> None:

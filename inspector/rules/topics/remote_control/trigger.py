@@ -8,7 +8,7 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment, SessionContext
-from inspector.rules.durations import duration
+from inspector.rules.durations import since
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, refusal, result, rule, track
@@ -149,8 +149,8 @@ class Triggers(Topic):
             return None
         if one.wanted == "TransactionEvent" and not self.station.topic(Transactions2x).open_transactions():
             return None  # there is no transaction to report about
-        wait = self.settings.effect_timeout_s
-        text = f"{one.wanted} was triggered and accepted, but did not come within {duration(wait)}"
+        assert one.accepted is not None
+        text = f"{one.wanted} was triggered and accepted, but did not come within {since(one.accepted, moment)}"
         return Fault(text, "/2/status", frame=one.accepted, key=one.wanted)
 
 
