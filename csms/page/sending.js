@@ -32,8 +32,8 @@ function parsed() {
 }
 
 $("as-json").onclick = () => {
-  if (written() || built === null) return;
-  $("json").value = JSON.stringify(built.read(), null, 2);
+  if (written()) return;
+  if (built !== null) $("json").value = JSON.stringify(built.read(), null, 2);
   switchTo(true);
 };
 $("as-form").onclick = () => {
@@ -51,13 +51,14 @@ async function build() {
   // Clear the old form at once, so that the user does not fill it in.
   built = null;
   $("fields").replaceChildren();
+  $("json").value = "";
   const turn = (builds += 1);
   const { schema, example } = await api("GET", `actions/${target.version}/${action}`);
   // Stop if the user has chosen another action meanwhile.
   if (turn !== builds) return;
   built = { action, schema, read: () => example };
   show(example);
-  $("json").value = JSON.stringify(example, null, 2);
+  if (!$("json").value) $("json").value = JSON.stringify(example, null, 2);
 }
 
 /** Offer the actions of a version; `path` returns the API's path for the shown charge point. */

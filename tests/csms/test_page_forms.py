@@ -126,6 +126,30 @@ async def test_a_button_sends_a_call_that_the_specification_forbids(csms_with_pa
         await expect(page.get_by_role("button", name="Send anyway")).to_have_count(0)
 
 
+async def test_a_payload_written_while_the_form_is_loading_stays(csms_with_page: CentralSystem, page: Page) -> None:
+    """The button JSON works at once, and what was written there is not replaced by the example."""
+    late, asked = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await late.wait()
+        await route.continue_()
+
+    await page.route("**/actions/1.6/ClearCache", hold)
+    async with connected(csms_with_page.address, "1.6"):
+        await page.goto("/#CHARGER-001/sending")
+        await page.locator("#action").select_option("ClearCache")
+        await asked.wait()
+        await page.get_by_role("button", name="JSON").click()
+        payload = page.get_by_label("Payload", exact=True)
+        await payload.fill('{"mine":1}')
+        async with page.expect_response("**/actions/1.6/ClearCache"):
+            late.set()
+        await page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+        await expect(payload).to_have_value('{"mine":1}')
+        await expect(payload).to_be_visible()
+
+
 async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
     csms_with_page: CentralSystem, page: Page
 ) -> None:

@@ -90,6 +90,8 @@ def test_alerts_of_the_proxy_arrive_once_and_their_process_may_be_killed(tmp_pat
 
             charge("CP-1")
             wait_until(lambda: hook.posts)
+            state = tmp_path / "t.db.alerts.json"  # one that is killed before it has noted what it sent sends it again
+            wait_until(lambda: json.loads(state.read_text())["waiting"] == {"hook": []})
             assert proxy.process.pid is not None
             (first,) = children(proxy.process.pid, "alerts")
             os.kill(first, signal.SIGKILL)

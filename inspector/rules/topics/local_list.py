@@ -80,9 +80,10 @@ class LocalLists(Topic):
     @rule(
         "list.version",
         call("SendLocalList"),
+        result("GetLocalListVersion"),
         title="A local list with the version number 0 or below",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 errata 3.52; D01.FR.18",
+        spec="OCPP 1.6 errata 3.52; D01.FR.18, D02.FR.02",
         remedy="Number lists from 1; 0 means that there is no list, and -1 that lists are not supported.",
         bad=_send(0),
         good=_send(1),
@@ -90,6 +91,10 @@ class LocalLists(Topic):
     def version(self, frame: Frame) -> Faults:
         name = self._member()
         number = integer(frame.payload, name)
+        if frame.answer_status is not None:
+            if name == "listVersion" or number is None or number >= 0:
+                return None
+            return Fault(f"the list's version number is {number}; without a list it is 0", f"/2/{name}")
         if number is None or number > 0:
             return None
         return Fault(f"the list's version number is {number}; lists are numbered from 1", f"/3/{name}")

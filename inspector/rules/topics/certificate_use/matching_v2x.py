@@ -32,6 +32,7 @@ _ADDRESS = (
     "RvVno4w1Wlr3Z9Dmhl6stxjwH02I0LCyCbtmIFjitP9nfEi82RJuJs1+gm8vJCLRAkIqm4infu0A+krBb6AAMAoGCCqGSM49BAMC"
     "A0gAMEUCICk2W5zy5WeSMe7nPTPkApehzsY+z2rZQIKqb75qBD1JAiEAiSofgsU9U/msLBC7aaIU0AAJpe9Wngd8dUZ02URgSaU="
 )
+_STATION = "ChargingStationCertificate"
 _TRIGGER = csms("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
 
 
@@ -92,16 +93,18 @@ class CertificateMatches(Topic):
     def setup(self) -> None:
         self._keys: Known[bytes, None] = Known()  # the public keys of earlier requests
         self._new = False  # whether a trigger has asked for a new key since the latest request
+        self._signed: set[str] = set()  # the types whose certificate was accepted since its latest request
         self._serial: str | None = None  # the serial number in the latest boot
         self._type: str | None = None  # the type in the latest request
 
     @rule(
         "certificate.same-key",
         call("SignCertificate"),
-        title="A certificate request that a trigger has asked for has an old key",
+        title="A request for a new certificate has the key of an earlier one",
         severity=Severity.WARNING,
         spec="OCPP 2.x A02.FR.02, A03.FR.02",
-        remedy="Generate a new pair of keys for each certificate that a TriggerMessage asks for.",
+        remedy="Generate a new pair of keys for each new certificate, also without a TriggerMessage. Only a request "
+        "that is repeated because no certificate came may have the same key.",
         bad=script(_sign(_FIRST), signed_2x(VALID, "Accepted"), _TRIGGER, _sign(_FIRST)),
         good=script(_sign(_FIRST), signed_2x(VALID, "Accepted"), _TRIGGER, _sign(_SECOND)),
         versions=V2X,
@@ -119,9 +122,18 @@ class CertificateMatches(Topic):
             key = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         except Exception:  # a key of an unknown kind
             return None
+        of_type = (self._type or _STATION).encode() + key
+        renewed = of_type in self._keys and (self._type or _STATION) in self._signed
         known = key in self._keys
         self._keys.note(key, None)
-        return Fault("the request has the key of an earlier one", "/3/csr") if known and wanted else None
+        self._keys.note(of_type, None)
+        self._signed.discard(self._type or _STATION)
+        return Fault("the request has the key of an earlier one", "/3/csr") if known and (wanted or renewed) else None
+
+    @track(result("CertificateSigned"))
+    def signed(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self._signed.add((string(frame.request, "certificateType") or _STATION)[:40])
 
     @rule(
         "certificate.common-name",

@@ -19,6 +19,8 @@ from inspector.rules.topics.tariffs.problem_v21 import is_problem
 from inspector.rules.topics.tariffs.structure_v21 import mistakes
 
 DAY_S = 86400
+_MOST_KWH = 500.0
+"""No transaction takes more energy; larger numbers are in Wh."""
 _LATER, _EARLIER = tariff("A", validFrom="2026-03-01T00:00:00Z"), tariff("B", validFrom="2026-02-01T00:00:00Z")
 _NO_CONDITIONS = enabled("Tariff", value="false", variable="ConditionsSupported")
 _GIVEN = ("SetDefaultTariff", "ChangeTransactionTariff")
@@ -177,6 +179,14 @@ class RequiredTariffs21(Topic):
         made = member(member(details, "totalCost"), "energy").get("exclTax")
         used = member(details, "totalUsage").get("energy")
         first = elements(member(one or {}, "energy"), "prices")
+        # The examples of the specification (I12) count energy in Wh, its text about dimensions says both Wh and kWh.
+        in_kwh = self._priced(details, first, made, used)
+        if in_kwh is None or not isinstance(used, int | float):
+            return in_kwh
+        in_wh = self._priced(details, first, made, used / 1000)
+        return in_wh and (in_wh if used > _MOST_KWH else in_kwh)
+
+    def _priced(self, details: Payload, first: list[Payload], made: object, used: object) -> Fault | None:
         if fault := self._conditional(details, first, made, used):
             return fault
         each = first[0].get("priceKwh") if first and "conditions" not in first[0] else None
