@@ -36,9 +36,17 @@ _ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the
 class Console:
     """Print one line for each event, and the number of events that come too fast."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
-        """`write` prints one line; it is called from a thread and may block."""
-        self._write, self._clock = write, clock
+    def __init__(
+        self, write: Callable[[str], None], clock: Callable[[], float] = monotonic, *, reasons: bool = True
+    ) -> None:
+        """Begin without any session.
+
+        Args:
+            write: prints one line; it is called from a thread and may block.
+            clock: returns seconds.
+            reasons: whether to print the reasons in close frames. They may hold personal data.
+        """
+        self._write, self._clock, self._reasons = write, clock, reasons
         self._lines: queue.Queue[str | None] = queue.Queue(WAITING)
         self._second, self._said = 0, 0
         self._left_out: Counter[str] = Counter()
@@ -66,7 +74,7 @@ class Console:
         who = f" by {_ENDERS[by]}" if by in _ENDERS else ""
         reason = closing.get("cp_close_reason" if by == "charge-point" else "csms_close_reason")
         how = f"closed{who} with {code}" if code is not None else f"ended{who} without a close frame (1006)"
-        self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}{_quoted(reason)}")
+        self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}{_quoted(reason) if self._reasons else ''}")
 
     def refused(self, kind: str, detail: dict[str, Any]) -> None:
         """Print that a charge point could not connect."""

@@ -123,6 +123,16 @@ def test_the_reason_in_a_close_frame_is_printed_without_secrets() -> None:
     assert "hunter2" not in terminal.lines[-1]
 
 
+def test_no_reason_is_printed_where_personal_data_is_hidden() -> None:
+    terminal = Terminal()
+    console = Console(terminal.write, reasons=False)
+    console.connected(1, facts())
+    closing = {"closed_by": "csms", "csms_close_code": 1008, "csms_close_reason": "no more for 04A2B3C4"}
+    console.gone(1, facts(), closing)
+    console.close(20)
+    assert terminal.lines[-1].endswith("closed by the CSMS with 1008")
+
+
 def test_a_storm_is_counted_and_not_printed() -> None:
     terminal, now = Terminal(), [100.0]
     console = Console(terminal.write, lambda: now[0])

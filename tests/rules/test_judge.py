@@ -390,7 +390,7 @@ def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, m
     monkeypatch.setattr("inspector.rules.state.configuration.KEYS_LIMIT", 500)
     monkeypatch.setattr("inspector.rules.state.device_model.VARIABLES_LIMIT", 500)
     monkeypatch.setattr("inspector.rules.topics.provisioning.configuration_v16.KEYS_LIMIT", 500)
-    assert _hostile_growth(version, 1_200, 300) < 3_000
+    assert _hostile_growth(version, 3_000, 300) < 3_000  # by then, all limits are reached
 
 
 @pytest.mark.long

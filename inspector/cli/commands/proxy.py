@@ -269,7 +269,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     )
     from inspector.proxy.engine import Engine
 
-    console = Console(_drop if options["quiet"] else _print_line)
+    console = Console(_drop if options["quiet"] else _print_line, reasons=redaction.get("level") != "personal")
     stopping = Stopping()
 
     async def run() -> None:

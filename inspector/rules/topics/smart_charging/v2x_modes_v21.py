@@ -125,7 +125,9 @@ class Modes21(Topic):
         if missing:
             return Fault(f"the full inventory has no {V2X}.{missing[0]}", "/3", key=missing[0])
         if all(name[0] != "connectedev" for name in self._configuration.settings_2x):
-            return Fault("the full inventory has no component ConnectedEV", "/3", key="ConnectedEV")
+            # A hint: the station may have the component only while a car is connected.
+            text = "the full inventory has no component ConnectedEV"
+            return Fault(text, "/3", severity=Severity.INFO, key="ConnectedEV")
         return None
 
     @rule(
