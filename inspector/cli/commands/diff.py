@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.options.comparison_options import comparison_options
 from inspector.protocol.vocabulary import OcppVersion
 
 
@@ -20,15 +21,7 @@ Examples:
 @click.argument("b", metavar="B")
 @click.option("--session", type=int, help="Only this session of A; the first is 1.")
 @click.option("--other-session", type=int, help="Only this session of B; the first is 1.")
-@click.option(
-    "--match",
-    "mode",
-    type=click.Choice(["strict", "semantic", "shape"]),
-    default="semantic",
-    show_default=True,
-    help="What counts as a difference; see docs/replay.md.",
-)
-@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@comparison_options
 @click.option(
     "--ocpp",
     type=click.Choice([v.value for v in OcppVersion]),

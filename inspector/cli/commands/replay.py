@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.options.comparison_options import comparison_options
 from inspector.cli.options.option_types import ID_IN_ADDRESS, Finite, Origin, file_mode, without_id
 from inspector.cli.options.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake, without_userinfo
@@ -33,15 +34,7 @@ Examples:
 @click.option(
     "--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session; the first is 1."
 )
-@click.option(
-    "--match",
-    "mode",
-    type=click.Choice(["strict", "semantic", "shape"]),
-    default="semantic",
-    show_default=True,
-    help="What counts as a difference; see docs/replay.md.",
-)
-@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@comparison_options
 @click.option(
     "--speed",
     default="max",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.options.comparison_options import comparison_options
 from inspector.cli.options.option_types import Finite
 from inspector.errors import UnusableFile, UserMistake
 
@@ -35,15 +36,7 @@ Examples:
     metavar="URL",
     help="Leave out what also differs at this shadow, which runs the same software as the primary.",
 )
-@click.option(
-    "--match",
-    "mode",
-    type=click.Choice(["strict", "semantic", "shape"]),
-    default="semantic",
-    show_default=True,
-    help="What counts as a difference; see docs/replay.md.",
-)
-@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@comparison_options
 @click.option(
     "--late",
     "late_s",
