@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import interventions, ledger
+from bench import interventions, ledger, tables
 from bench.contenders import argv
 from bench.processes import Measured, free_port, machine
 
@@ -208,7 +208,7 @@ def main() -> None:
         if options.interventions:
             print(cost)
             if not options.quick:
-                PAGE.write_text(interventions.renewed(PAGE.read_text(), cost))
+                PAGE.write_text(tables.renewed(PAGE.read_text(), interventions.TITLE, cost))
             return
         for turn in range(rounds):
             one = load(csms_port, "--connections", 1, "--rate", 100, "--seconds", seconds, timeout=seconds)

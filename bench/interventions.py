@@ -34,15 +34,6 @@ def table(csms_port: int, rounds: int, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def renewed(page: str, cost: str) -> str:
-    """Return the page with another table."""
-    before, found, rest = page.partition(TITLE)
-    if not found:
-        before, _, rest = page.partition("- *calls/s*")
-        return f"{before}{cost}\n\n- *calls/s*{rest}"
-    return before + cost + "\n\n" + rest.partition("\n\n")[2]
-
-
 def _cpu_us(name: str, csms_port: int, seconds: float) -> float:
     port = free_port()
     with (

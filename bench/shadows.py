@@ -17,6 +17,7 @@ from statistics import median
 
 from bench.contenders import argv
 from bench.processes import Measured, free_port
+from bench.tables import renewed
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TITLE = "| shadows, 50 connections |"
@@ -41,15 +42,6 @@ def table(csms_port: int, rounds: int, seconds: float) -> str:
         cells += [f"{values['p50']:,.0f}", f"{values['p99']:,.0f}", f"{values['share at rate']:.0%}"]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def renewed(page: str, cost: str) -> str:
-    """Return the page with another table."""
-    before, found, rest = page.partition(TITLE)
-    if not found:
-        before, _, rest = page.partition("- *calls/s*")
-        return f"{before}{cost}\n\n- *calls/s*{rest}"
-    return before + cost + "\n\n" + rest.partition("\n\n")[2]
 
 
 def _measure(name: str, csms_port: int, seconds: float) -> dict[str, float]:
@@ -98,7 +90,7 @@ def main() -> None:
         cost = table(csms_port, *((1, 2.0) if options.quick else (3, 5.0)))
     print(cost)
     if not options.quick:
-        PAGE.write_text(renewed(PAGE.read_text(), cost))
+        PAGE.write_text(renewed(PAGE.read_text(), TITLE, cost))
 
 
 if __name__ == "__main__":
